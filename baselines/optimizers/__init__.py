@@ -1,0 +1,1 @@
+"""Optimizers: a file `NAME.py` with a function `NAME(parameters, total_steps, ...)` is an optimizer."""

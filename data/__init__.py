@@ -1,0 +1,1 @@
+"""Sealed tables with their datasheets and licences."""

@@ -1,0 +1,1 @@
+"""Recipes: the fixed training pipeline as TOML files."""

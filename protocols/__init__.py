@@ -1,0 +1,1 @@
+"""Protocols: which method with which table, budget and seeds. Values only; the folder is read by file name."""
