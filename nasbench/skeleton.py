@@ -52,7 +52,9 @@ class Skeleton:
             if getattr(self, field) < 1:
                 raise ValueError(f"skeleton: {field} is {getattr(self, field)}, must be at least 1")
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            raise ValueError(f"skeleton: input_shape is {self.input_shape}, must be (channels, height, width), each at least 1")
+            raise ValueError(
+                f"skeleton: input_shape is {self.input_shape}, must be (channels, height, width), each at least 1"
+            )
         if self.stem not in ("conv3x3", "conv1x1"):
             raise ValueError(f"skeleton: stem is {self.stem!r}, must be 'conv3x3' or 'conv1x1'")
         if self.downsample not in ("residual", "pool"):
@@ -60,7 +62,9 @@ class Skeleton:
         shrink = 2 ** (self.stages - 1)
         for side in self.input_shape[1:]:
             if side != 1 and side % shrink:
-                raise ValueError(f"skeleton: size {side} can't be halved {self.stages - 1} times; use a multiple of {shrink}")
+                raise ValueError(
+                    f"skeleton: size {side} can't be halved {self.stages - 1} times; use a multiple of {shrink}"
+                )
 
     def shape(self, stage: int) -> tuple[int, int, int]:
         """Return (channels, height, width) inside a stage."""
@@ -91,10 +95,9 @@ def operation_counts(space: CellSpace, architecture: Architecture, *, canonical:
         canonical: count the operations of the canonical cell, which is what this project trains; `False`: count every
             edge of the string, also those that reach no output, as NAS-Bench-201's model sizes do.
     """
+    numbers = list(architecture)
     if canonical:
         numbers = [operation for operation, _ in cell_graph(space.canonical(architecture)).operations]
-    else:
-        numbers = list(architecture)
     counts = dict.fromkeys((name for name in space.operations if name in CONVOLUTIONS), 0)
     for number in numbers:
         name = space.operations[number]

@@ -110,7 +110,9 @@ class CellSpace:
             raise SpaceError(f"operations must be one or more different names, got {self.operations}")
         for operation in self.operations:
             if not operation or set(operation) & set("|~+") or operation.strip() != operation:
-                raise SpaceError(f"operation name {operation!r} can't stand in the string form: no '|', '~', '+', outer spaces")
+                raise SpaceError(
+                    f"operation name {operation!r} can't stand in the string form: no '|', '~', '+', outer spaces"
+                )
 
     @cached_property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -179,7 +181,11 @@ class CellSpace:
         if len(values) != len(self.edges):
             raise SpaceError(f"architecture {values} has {len(values)} edges, space {self.name} has {len(self.edges)}")
         for edge, value in enumerate(values):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < len(self.operations):
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, np.integer))
+                or not 0 <= value < len(self.operations)
+            ):
                 raise SpaceError(
                     f"architecture {values}: operation {value!r} on edge {edge} is not in 0..{len(self.operations) - 1}"
                 )
@@ -225,18 +231,24 @@ class CellSpace:
         """
         parts = text.strip().split("+")
         if len(parts) != self.nodes - 1:
-            raise SpaceError(f"{text!r} has {len(parts) + 1} nodes, space {self.name} has {self.nodes}; example: {self._example}")
+            raise SpaceError(
+                f"{text!r} has {len(parts) + 1} nodes, space {self.name} has {self.nodes}; example: {self._example}"
+            )
         numbers = []
         for target, part in enumerate(parts, start=1):
             tokens = part.split("|")
             if len(tokens) != target + 2 or tokens[0] or tokens[-1]:
-                raise SpaceError(f"{text!r}: node {target} must have {target} inputs in '|...|'; example: {self._example}")
+                raise SpaceError(
+                    f"{text!r}: node {target} must have {target} inputs in '|...|'; example: {self._example}"
+                )
             for source, token in enumerate(tokens[1:-1]):
                 operation, tilde, number = token.partition("~")
                 if not tilde or number != str(source):
                     raise SpaceError(f"{text!r}: input {token!r} of node {target} must end in '~{source}'")
                 if operation not in self.operations:
-                    raise SpaceError(f"{text!r}: unknown operation {operation!r}, space {self.name} has {list(self.operations)}")
+                    raise SpaceError(
+                        f"{text!r}: unknown operation {operation!r}, space {self.name} has {list(self.operations)}"
+                    )
                 numbers.append(self.operations.index(operation))
         return tuple(numbers)
 
@@ -303,9 +315,7 @@ class CellSpace:
         inner = range(1, self.nodes - 1)
         number = {pair: edge for edge, pair in enumerate(self.edges)}
         stops = [nodes for length in range(self.nodes - 1) for nodes in itertools.combinations(inner, length)]
-        return tuple(
-            tuple(number[pair] for pair in itertools.pairwise((0, *nodes, self.nodes - 1))) for nodes in stops
-        )
+        return tuple(tuple(number[pair] for pair in itertools.pairwise((0, *nodes, self.nodes - 1))) for nodes in stops)
 
     def path_encoding(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Encode as the set of operation sequences met on the paths from input to output (White et al. 2021, BANANAS).
@@ -383,7 +393,9 @@ SPACES: dict[str, CellSpace] = {
         CELL201,
         CellSpace("cell201-3node", 3, CELL201.operations),  # 125 cells, 60 classes
         CellSpace("cell201-3op", 4, ("none", "skip_connect", "nor_conv_3x3")),  # 729 cells, 78 classes
-        CellSpace("cell201-4op", 4, ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")),  # 4,096 cells, 871 classes
+        CellSpace(
+            "cell201-4op", 4, ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+        ),  # 4,096 cells, 871 classes
     )
 }
 """The named spaces that a recipe or the command line may ask for."""
