@@ -54,15 +54,15 @@ class Submit:
 
 
 class Benchmark(Protocol):
-    """Answers queries, from a table (`tabular.py`) or by training now (`live.py`).
+    """Answers queries, from a table (`tabular.py`) or by training now (`live.py`)."""
 
-    Attributes:
-        space: the search space.
-        epochs: the numbers of epochs that may be asked for, ascending; the last one is full fidelity.
-    """
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
 
-    space: SearchSpace
-    epochs: tuple[int, ...]
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The numbers of epochs that may be asked for, ascending; the last one is full fidelity."""
 
     def evaluate(self, query: Query, seed: int) -> Observation:
         """Train the query's architecture once, from the given seed.

@@ -42,7 +42,9 @@ class SpaceError(ValueError):
 class SearchSpace(Protocol):
     """What a search strategy may know of a space. An architecture is a tuple with one choice per decision."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables, records and the command line call the space."""
 
     @property
     def choices(self) -> tuple[int, ...]:

@@ -106,9 +106,19 @@ class Dataset:
         counts = self.correct[split]
         return np.where(counts >= 0, counts / images, np.nan)
 
+    def answers(self, split: str) -> NDArray[np.float64]:
+        """Return accuracies as a search or a score counts them, shape (rows, repeats, epochs).
+
+        A training that diverged or failed counts 0.0 from there on, since it left no network that could be used; a training
+        that was never made is NaN and counts nowhere.
+        """
+        accuracy = self.accuracy(split)
+        lost = (self.status == DIVERGED) | (self.status == FAILED)
+        return np.where(np.isnan(accuracy) & lost[:, :, None], 0.0, accuracy)
+
     def mean_accuracy(self, split: str) -> NDArray[np.float64]:
-        """Return each row's accuracy at full fidelity, averaged over its finished repeats, shape (rows,); NaN without any."""
-        final = self.accuracy(split)[:, :, -1]
+        """Return each row's `answers` at full fidelity, averaged over its repeats, shape (rows,); NaN for a row without any."""
+        final = self.answers(split)[:, :, -1]
         known = ~np.isnan(final)
         counts = known.sum(axis=1)
         sums = np.where(known, final, 0.0).sum(axis=1)

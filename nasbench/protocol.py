@@ -1,0 +1,146 @@
+"""A protocol: which strategies, with which table, budgets, rules and seeds. A TOML file of values only, parsed strictly.
+
+Results under one `major.minor` of a protocol's version are comparable; a change of anything that moves a number raises it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+class ProtocolError(ValueError):
+    """A protocol that can't be carried out; the message names the file and the place in it."""
+
+
+class Entrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of the comparison.
+
+    Attributes:
+        name: what tables and figures call it; also a folder name.
+        strategy: name of a strategy found on disk, or a path to a file that defines one.
+        settings: keyword settings that differ from the strategy's defaults.
+        variant: name of a published set of settings that the strategy's file defines; `settings` go on top.
+        runs: number of runs, where it differs from the protocol's.
+        label: what the figures print, where it differs from the name.
+    """
+
+    name: Name
+    strategy: str
+    settings: dict[str, Any] = {}
+    variant: str | None = None
+    runs: Positive | None = None
+    label: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One data set of the table, with its budget in simulated seconds."""
+
+    dataset: str
+    budget: Seconds
+
+
+class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A protocol as read from its file.
+
+    Attributes:
+        name: also the name of the results folder.
+        version: `major.minor`.
+        title: one line for captions.
+        table: name of a table that comes with the package, or a path relative to the protocol's file.
+        problems: data sets and budgets.
+        entrants: rows of the comparison; names are unique.
+        runs: runs of each entrant on each problem.
+        seed: root of all seeds.
+        checkpoints: shares of the budget at which the comparison table is printed, ascending; the last is 1.
+        duplicates: see `search.Rules`.
+        promotion: see `search.Rules`.
+        workers: trainings at the same time on the simulated clock.
+        charge_overhead: add the strategy's own seconds to the clock.
+    """
+
+    name: Name
+    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+$")]
+    title: str
+    table: str
+    problems: Annotated[tuple[Problem, ...], msgspec.Meta(min_length=1)]
+    entrants: Annotated[tuple[Entrant, ...], msgspec.Meta(min_length=1)]
+    runs: Positive
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    checkpoints: Annotated[tuple[Share, ...], msgspec.Meta(min_length=1)] = (1.0,)
+    duplicates: Literal["charge", "free"] = "charge"
+    promotion: Literal["continue", "from_scratch"] = "continue"
+    workers: Positive = 1
+    charge_overhead: bool = False
+
+    def runs_of(self, entrant: Entrant) -> int:
+        """Return how many runs an entrant has on each problem."""
+        return entrant.runs or self.runs
+
+    @property
+    def series(self) -> str:
+        """Name and `major.minor`: results within it are comparable."""
+        return f"{self.name} {self.version}"
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Read and check a protocol file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ProtocolError: not TOML, an unknown key, a wrong type or value (the message names the place, as in
+            `$.problems[0].budget`), a name used twice, or checkpoints that do not ascend to 1.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no protocol {path}")
+    try:
+        protocol = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Protocol)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"{path}: not a TOML file: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"{path}: {error}") from None
+    for place, names in (
+        ("entrants", [entrant.name for entrant in protocol.entrants]),
+        ("problems", [problem.dataset for problem in protocol.problems]),
+    ):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ProtocolError(f"{path}: $.{place}: {twice} stand there more than once")
+    if list(protocol.checkpoints) != sorted(set(protocol.checkpoints)) or protocol.checkpoints[-1] != 1.0:
+        raise ProtocolError(f"{path}: $.checkpoints: {list(protocol.checkpoints)} must ascend and end with 1.0")
+    return protocol
+
+
+def find_table(protocol: Protocol, path: Path) -> Path:
+    """Return the file of the protocol's table: one that comes with the package, or one beside the protocol.
+
+    Raises:
+        ProtocolError: neither is there; the message says where it was looked for and what comes with the package.
+    """
+    import nasbench.data
+
+    shipped = Path(nasbench.data.__path__[0])
+    beside = path.parent / protocol.table
+    for candidate in (shipped / f"{protocol.table}.h5", beside):
+        if candidate.is_file():
+            return candidate
+    names = sorted(file.stem for file in shipped.glob("*.h5"))
+    raise ProtocolError(
+        f"{path}: $.table: {protocol.table!r} is neither a table that comes with the package ({names}) nor a file beside the protocol"
+    )
+
+
+def digest(value: Any) -> str:
+    """Return SHA-256 (hex) of the canonical JSON of a protocol, a part of one, or plain values."""
+    text = json.dumps(msgspec.to_builtins(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

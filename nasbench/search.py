@@ -1,0 +1,305 @@
+"""The one loop: strategy x benchmark x budget x seed -> observations. It owns clock, budget, log and seeds.
+
+Time is simulated: a worker that is given a query is busy for the seconds that the benchmark charges, and the run's clock
+jumps from one finished training to the next (the event queue of Syne Tune's simulator, Salinas et al., AutoML 2022, in its
+smallest form). Ties are broken by the order of submission, so a run is a function of strategy, benchmark, budget, rules
+and seed alone.
+
+Decisions 2 to 4 and 6 of the design live here: one query is one training; continuing a training costs the difference; the
+query that would cross the budget is refused and the run ends there; the incumbent is the best observation at the highest
+fidelity seen.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.query import Benchmark, Observation, Query, Search, Strategy, Submit
+
+BUDGET, STRATEGY, STALLED = 0, 1, 2
+"""Why a run ended: the next query did not fit; the strategy returned; `STALL` answers in a row cost nothing."""
+
+STALL = 10_000  # free answers in a row after which a run can be taken to go round in circles
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a query costs and who carries it out.
+
+    Attributes:
+        duplicates: `charge`: a cell asked for again is trained again, from the next seed, at full cost. `free`: it is
+            answered from what the run has already paid for.
+        promotion: `continue`: more epochs of the cell's last training cost the difference. `from_scratch`: they are
+            another training, from the next seed, at full cost.
+        workers: trainings that run at the same time on the simulated clock.
+        charge_overhead: add the strategy's own measured seconds to the clock; such runs are not reproducible to the bit.
+
+    Raises:
+        ValueError: an unknown word, or fewer than one worker.
+    """
+
+    duplicates: Literal["charge", "free"] = "charge"
+    promotion: Literal["continue", "from_scratch"] = "continue"
+    workers: int = 1
+    charge_overhead: bool = False
+
+    def __post_init__(self) -> None:
+        if self.duplicates not in ("charge", "free"):
+            raise ValueError(f"duplicates is {self.duplicates!r}, must be 'charge' or 'free'")
+        if self.promotion not in ("continue", "from_scratch"):
+            raise ValueError(f"promotion is {self.promotion!r}, must be 'continue' or 'from_scratch'")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}, must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One line of a run's log, in the order in which answers became known.
+
+    Attributes:
+        observation: what the strategy was told; its `cost` is what was charged.
+        seed: seed of the training, as given to `Benchmark.evaluate`.
+        started: simulated seconds since the start of the run.
+        finished: the same, when the answer was known.
+    """
+
+    observation: Observation
+    seed: int
+    started: float
+    finished: float
+
+
+@dataclass(slots=True)
+class Run:
+    """What a search did.
+
+    Attributes:
+        log: finished trainings by time of finishing.
+        ended: `BUDGET`, `STRATEGY` or `STALLED`.
+        overhead: measured seconds that the strategy itself computed, outside trainings.
+    """
+
+    log: list[Finished] = field(default_factory=list)
+    ended: int = STRATEGY
+    overhead: float = 0.0
+
+
+class StrategyError(RuntimeError):
+    """A strategy broke the contract: it yielded something that is no proposal. The message shows what."""
+
+
+class _Refused(Exception):
+    """The next query does not fit into the budget."""
+
+
+@dataclass(slots=True)
+class _Training:
+    """The latest training of a cell within a run."""
+
+    seed: int
+    epochs: int
+    cost: float  # from epoch 0
+    finished: float
+
+
+def run(
+    strategy: Strategy,
+    benchmark: Benchmark,
+    budget: float,
+    seed: np.random.SeedSequence,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    rules: Rules | None = None,
+    on_finish: Callable[[Finished], None] | None = None,
+) -> Run:
+    """Carry out one search.
+
+    Args:
+        strategy: generator function, called as `strategy(benchmark.space, rng, benchmark.epochs, **settings)`.
+        benchmark: what answers.
+        budget: simulated seconds; every logged training finished at or before it.
+        seed: split into one stream for the strategy and one for the choice of trainings.
+        settings: keyword settings of the strategy.
+        rules: how queries are charged; default `Rules()`.
+        on_finish: called with each line of the log as it is written (progress of live runs).
+
+    Returns:
+        The log, why the run ended, and the strategy's own seconds.
+
+    Raises:
+        ValueError: the budget is not positive, or the strategy refuses a setting.
+        StrategyError: the strategy yielded something that is no proposal.
+        QueryError, SpaceError: the strategy asked for what the benchmark does not hold.
+
+    Example:
+        >>> def two_draws(space, rng, epochs):
+        ...     for _ in range(2):
+        ...         yield Query(space.sample(rng), epochs[-1])
+    """
+    if not budget > 0:
+        raise ValueError(f"budget is {budget} seconds, must be above 0")
+    strategy_seed, noise_seed = seed.spawn(2)
+    search = strategy(benchmark.space, np.random.default_rng(strategy_seed), benchmark.epochs, **dict(settings or {}))
+    loop = _Loop(benchmark, budget, np.random.default_rng(noise_seed), rules or Rules(), on_finish)
+    return loop.carry_out(search)
+
+
+class _Loop:
+    """State of one run: the clock, the running trainings, and what each cell has been trained for."""
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        budget: float,
+        noise: np.random.Generator,
+        rules: Rules,
+        on_finish: Callable[[Finished], None] | None,
+    ) -> None:
+        self.benchmark = benchmark
+        self.budget = budget
+        self.noise = noise
+        self.rules = rules
+        self.on_finish = on_finish
+        self.now = 0.0
+        self.running: list[tuple[float, int, Finished]] = []  # heap by (finish, order of submission)
+        self.submitted = 0
+        self.free_answers = 0
+        self.trainings: dict[Hashable, _Training] = {}
+        self.asynchronous: set[int] = set()  # order numbers of running submissions
+        self.undelivered: list[Observation] = []  # submissions that finished and were not sent to the strategy yet
+        self.awaited: dict[int, Observation] = {}  # other answers, by order number
+        self.result = Run()
+
+    def carry_out(self, search: Search) -> Run:
+        """Drive the generator until it returns or the budget ends, then let running trainings finish."""
+        answer: Any = None
+        clock = time.perf_counter
+        try:
+            while True:
+                began = clock()
+                try:
+                    proposal = search.send(answer)
+                except StopIteration:
+                    break
+                finally:
+                    elapsed = clock() - began
+                    self.result.overhead += elapsed
+                if self.rules.charge_overhead:
+                    self.now += elapsed
+                answer = self.answer(proposal)
+                if self.free_answers >= STALL:
+                    self.result.ended = STALLED
+                    break
+        except _Refused:
+            self.result.ended = BUDGET
+        finally:
+            search.close()
+        while self.running:
+            self.finish_next()
+        return self.result
+
+    def answer(self, proposal: Any) -> Any:
+        """Carry out one proposal and return what the strategy is sent."""
+        if isinstance(proposal, Query):
+            return self.wait_for(self.start(proposal))
+        if isinstance(proposal, Submit):
+            self.asynchronous.add(self.start(proposal.query))
+            while self.running and (len(self.running) >= self.rules.workers or self.running[0][0] <= self.now):
+                self.finish_next()
+            delivered, self.undelivered = tuple(self.undelivered), []
+            return delivered
+        if isinstance(proposal, tuple) and proposal and all(isinstance(query, Query) for query in proposal):
+            orders = [self.start(query) for query in proposal]
+            return tuple([self.wait_for(order) for order in orders])
+        raise StrategyError(
+            f"the strategy yielded {proposal!r}; it must yield a Query, a non-empty tuple of them, or Submit(query)"
+        )
+
+    def wait_for(self, order: int) -> Observation:
+        """Let trainings finish until this one has."""
+        while order not in self.awaited:
+            self.finish_next()
+        return self.awaited.pop(order)
+
+    def start(self, query: Query) -> int:
+        """Give a query to the first free worker and return its order number.
+
+        Raises:
+            _Refused: it would finish after the budget.
+        """
+        while len(self.running) >= self.rules.workers:
+            self.finish_next()
+        cell = self.benchmark.cell(query.architecture)
+        seed, paid = self.choose(cell, query.epochs)
+        told = self.benchmark.evaluate(query, seed)
+        charge = told.cost - paid
+        if charge <= 0.0 and paid > 0.0:  # answered from what the run has paid for
+            charge = 0.0
+            self.free_answers += 1
+        else:
+            self.free_answers = 0
+        finish = self.now + charge
+        if finish > self.budget:
+            raise _Refused
+        if paid <= told.cost:
+            self.trainings[cell] = _Training(seed, query.epochs, told.cost, finish)
+        observation = Observation(query, told.validation_accuracy, charge)
+        self.submitted += 1
+        heapq.heappush(self.running, (finish, self.submitted, Finished(observation, seed, self.now, finish)))
+        return self.submitted
+
+    def choose(self, cell: Hashable, epochs: int) -> tuple[int, float]:
+        """Return the seed of the training that answers and the seconds of it that are already paid."""
+        last = self.trainings.get(cell)
+        if last is None:
+            return int(self.noise.integers(2**31)), 0.0
+        known = last.finished <= self.now  # a training that still runs can't be continued or quoted
+        if last.epochs < epochs:
+            if known and self.rules.promotion == "continue":
+                return last.seed, last.cost
+        elif known and self.rules.duplicates == "free":
+            return last.seed, last.cost
+        return last.seed + 1, 0.0
+
+    def finish_next(self) -> None:
+        """Advance the clock to the next finished training and log it."""
+        finish, order, entry = heapq.heappop(self.running)
+        if finish > self.now:  # charged overhead may have carried the clock past it
+            self.now = finish
+        self.result.log.append(entry)
+        if self.on_finish is not None:
+            self.on_finish(entry)
+        if order in self.asynchronous:
+            self.asynchronous.remove(order)
+            self.undelivered.append(entry.observation)
+        else:
+            self.awaited[order] = entry.observation
+
+
+def incumbents(epochs: NDArray[np.int32], validation_accuracy: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return for each line of a log which line holds the incumbent after it (decision 6).
+
+    The highest fidelity seen wins, then validation accuracy; a tie leaves the earlier one in place.
+
+    Args:
+        epochs: shape (n,), epochs of each observation in order of finishing.
+        validation_accuracy: shape (n,), fractions.
+
+    Returns:
+        Shape (n,), positions in the log.
+
+    Example:
+        >>> incumbents(np.array([4, 4, 12, 4]), np.array([0.5, 0.6, 0.4, 0.9])).tolist()
+        [0, 1, 2, 2]
+    """
+    merit = 2.0 * epochs + validation_accuracy  # an accuracy is at most 1, so fidelity always weighs more
+    best = np.maximum.accumulate(merit)
+    improves = np.concatenate([[True], merit[1:] > best[:-1]]) if len(merit) else np.zeros(0, dtype=bool)
+    return np.maximum.accumulate(np.where(improves, np.arange(len(merit)), 0))
