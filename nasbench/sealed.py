@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
+import math
 import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import h5py
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,36 @@ _HEADER = struct.Struct("<20sIQ32s")  # magic, schema version, payload length, S
 
 MAX_NODES = 12
 MAX_ELEMENTS = 2**31  # a declared array above this is refused before anything is allocated
+MAX_RATIO = 1100  # gzip shrinks by at most about 1,030; arrays that declare more than this times the file are a bomb
+FILTERS = {1, 2}  # HDF5's own numbers: deflate, shuffle
+
+
+class _SplitHead(msgspec.Struct, forbid_unknown_fields=True):
+    images: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None
+    digest: str
+
+
+class _DatasetHead(msgspec.Struct, forbid_unknown_fields=True):
+    epochs: list[Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]]
+    splits: dict[str, _SplitHead]
+    reasons: dict[str, str]
+    extra: list[str]
+    losses: list[str]
+
+
+class _SpaceHead(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    nodes: Annotated[int, msgspec.Meta(ge=2, le=MAX_NODES)]
+    operations: list[str]
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
+    """What `table_head` wrote: everything of a table that is not an array."""
+
+    schema_version: Literal[1]
+    space: _SpaceHead
+    datasets: dict[str, _DatasetHead]
+    metadata: dict[str, Any]
 
 
 def seal(table: Table, path: Path) -> str:
@@ -58,29 +89,47 @@ def seal(table: Table, path: Path) -> str:
         OSError: the file can't be written; nothing is left behind and an existing file is untouched.
     """
     check_content(table)
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w", libver=("earliest", "v110"), track_order=False) as file:
-        file.attrs["metadata"] = np.bytes_(canonical_json(table_head(table)))
-        for name, array in named_arrays(table).items():
-            options: dict[str, Any] = {"track_times": False}
-            if array.size > 256:
-                options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": _chunks(array)}
-            file.create_dataset(name, data=array, **options)
-    payload = buffer.getvalue()
-    sha256 = hashlib.sha256(payload)
-    header = _HEADER.pack(MAGIC, SCHEMA_VERSION, len(payload), sha256.digest())
+    content = sealed_bytes(table)
+    copy = read_table(content, "the sealed bytes")  # what can't be read back is not put in anybody's way
+    if (copy.digest, copy.cost_digest) != (table.digest, table.cost_digest):
+        raise TableError("the sealed bytes do not hold the table that was given; nothing was written")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(header.ljust(USER_BLOCK, b"\0"))
-            stream.write(payload)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
-    return sha256.hexdigest()
+    return copy.sha256
+
+
+def sealed_bytes(table: Table) -> bytes:
+    """Return the bytes of a sealed file: user block, then HDF5. The same table gives the same bytes with the same libraries.
+
+    Raises:
+        TableError: the metadata can't be written as JSON.
+    """
+    try:
+        head = canonical_json(table_head(table))
+    except (TypeError, ValueError) as error:
+        raise TableError(f"the table's metadata is not plain JSON: {error}") from None
+    arrays = {"metadata": np.frombuffer(head, dtype=np.uint8), **named_arrays(table)}
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("earliest", "v110"), track_order=False) as file:
+        for name, array in arrays.items():
+            options: dict[str, Any] = {"track_times": False}
+            if array.size > 256:
+                options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": _chunks(array)}
+            file.create_dataset(name, data=array, **options)
+    return user_block(buffer.getvalue()) + buffer.getvalue()
+
+
+def user_block(payload: bytes, version: int = SCHEMA_VERSION) -> bytes:
+    """Return the 4,096 bytes that seal an HDF5 file image."""
+    return _HEADER.pack(MAGIC, version, len(payload), hashlib.sha256(payload).digest()).ljust(USER_BLOCK, b"\0")
 
 
 def sync_folder(folder: Path) -> None:
@@ -130,83 +179,112 @@ def read_table(content: bytes, name: str = "table") -> Table:
     try:
         with h5py.File(io.BytesIO(payload), "r") as file:
             table = _parse(file, length, sha256.hex())
-    except TableError as error:
-        raise TableError(f"{name}: {error}") from None
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        TypeError,
-    ) as error:  # whatever libhdf5 makes of a foreign file
-        raise TableError(f"{name}: sealed, but not readable as a table: {error}") from error
-    try:
         check_content(table)
     except TableError as error:
         raise TableError(f"{name}: {error}") from None
+    except MemoryError:
+        raise TableError(f"{name}: sealed, but its arrays need more memory than this process may have") from None
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        # whatever libhdf5 and h5py make of a foreign file
+        raise TableError(f"{name}: sealed, but not readable as a table: {error}") from error
     return table
 
 
 def _parse(file: h5py.File, stored: int, sha256: str) -> Table:
-    """Read arrays under an allow-list: hard links, plain dtypes, known filters, bounded shapes, exactly the expected names."""
-    if set(file.attrs) != {"metadata"}:
-        raise TableError(f"root attributes are {sorted(file.attrs)}, must be ['metadata']")
-    head = json.loads(bytes(file.attrs["metadata"]))
-    arrays: dict[str, NDArray[Any]] = {}
-    _collect(file, "", stored, arrays)
+    """Read arrays under an allow-list: exactly the expected names, hard links, plain dtypes, known filters, bounded shapes."""
+    if set(file.attrs) or not isinstance(file.get("metadata", getlink=True), h5py.HardLink):
+        raise TableError("the root must have no attributes and an array 'metadata'")
     try:
-        parts = head["space"]
-        if not isinstance(parts["nodes"], int) or not 2 <= parts["nodes"] <= MAX_NODES:
-            raise TableError(f"the search space has {parts['nodes']!r} nodes, must be 2..{MAX_NODES}")
-        space = CellSpace(parts["name"], parts["nodes"], tuple(parts["operations"]))
-        datasets = {name: _dataset(name, parts, arrays) for name, parts in head["datasets"].items()}
-        rows = arrays.pop("rows/architecture"), arrays.pop("rows/row_of_index")
-    except KeyError as error:
-        raise TableError(f"the table lacks {error}") from None
+        head = msgspec.json.decode(_read(file["metadata"], "metadata", MAX_RATIO * stored).tobytes(), type=_Head)
+        space = CellSpace(head.space.name, head.space.nodes, tuple(head.space.operations))
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise TableError(f"metadata is not what the schema asks for: {error}") from None
     except SpaceError as error:
         raise TableError(f"the table's search space is not sound: {error}") from None
-    if arrays:
-        raise TableError(f"unknown arrays {sorted(arrays)}")
-    return Table(space, rows[0], rows[1], MappingProxyType(datasets), MappingProxyType(head["metadata"]), sha256)
+    expected = {"metadata", *_array_names(head)}
+    found: set[str] = set()
+    _walk(file, "", expected, found)
+    if found != expected:
+        raise TableError(f"the table lacks {sorted(expected - found)}")
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in sorted(expected - {"metadata"}):
+        allowed = MAX_RATIO * stored - sum(array.nbytes for array in arrays.values())
+        arrays[name] = _read(file[name], name, allowed)
+    datasets = {name: _dataset(name, part, arrays) for name, part in head.datasets.items()}
+    return Table(
+        space,
+        arrays["rows/architecture"],
+        arrays["rows/row_of_index"],
+        MappingProxyType(datasets),
+        MappingProxyType(head.metadata),
+        sha256,
+    )
 
 
-def _collect(group: h5py.Group, place: str, stored: int, arrays: dict[str, NDArray[Any]]) -> None:
+def _array_names(head: _Head) -> list[str]:
+    names = ["rows/architecture", "rows/row_of_index"]
+    for name, part in head.datasets.items():
+        place = f"datasets/{name}/"
+        names += [f"{place}{_kind(split)}/{key}" for key, split in part.splits.items()]
+        names += [f"{place}loss/{split}" for split in part.losses] + [f"{place}extra/{column}" for column in part.extra]
+        names += [place + column for column in COLUMNS]
+    return names
+
+
+def _kind(split: _SplitHead) -> str:
+    return "accuracy" if split.images is None else "correct"
+
+
+def _walk(group: h5py.Group, place: str, expected: set[str], found: set[str]) -> None:
+    """Collect the names below a group, and refuse the first one that is not expected or is a link to elsewhere."""
     for key in group:
         name = f"{place}{key}"
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise TableError(f"{name!r} is a link to elsewhere; tables have none")
-        item = group[key]
-        if isinstance(item, h5py.Group):
-            if item.attrs or name.count("/") > 3:
-                raise TableError(f"group {name!r} has attributes or is nested too deep")
-            _collect(item, name + "/", stored, arrays)
+        if name in expected:
+            found.add(name)
             continue
-        if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or item.attrs:
-            raise TableError(f"{name!r} is virtual, external, has attributes or is not an array")
-        if item.dtype.kind not in "iuf" or item.compression not in (None, "gzip") or item.scaleoffset is not None:
-            raise TableError(f"{name!r} has dtype {item.dtype} or filter {item.compression}, not a plain number array")
-        # gzip shrinks by at most about 1,030; a larger ratio is a bomb
-        if item.size > MAX_ELEMENTS or item.size * item.dtype.itemsize > 1100 * stored:
-            raise TableError(f"{name!r} declares shape {item.shape}, too large for a file of {stored} bytes")
-        array = item[()]
-        array.setflags(write=False)
-        arrays[name] = array
+        item = group[key]
+        if not isinstance(item, h5py.Group) or not any(other.startswith(name + "/") for other in expected):
+            raise TableError(f"unknown array or group {name!r}")
+        if item.attrs:
+            raise TableError(f"group {name!r} has attributes; tables have none")
+        _walk(item, name + "/", expected, found)
 
 
-def _dataset(name: str, parts: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> Dataset:
+def _read(item: Any, name: str, allowed: int) -> NDArray[Any]:
+    """Read one array after its declaration has been looked at; `allowed` bytes at most."""
+    if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or item.attrs:
+        raise TableError(f"{name!r} is virtual, external, has attributes or is not an array")
+    properties = item.id.get_create_plist()
+    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
+    if item.dtype.kind not in "iuf" or not set(filters) <= FILTERS or len(filters) > len(FILTERS):
+        raise TableError(f"{name!r} has dtype {item.dtype} and filters {filters}, not a plain number array")
+    chunk = math.prod(item.chunks or (1,))
+    if item.shape is None or item.maxshape != item.shape or chunk > max(1, item.size):
+        raise TableError(
+            f"{name!r} has shape {item.shape}, chunks {item.chunks}: empty, extensible or in swollen chunks"
+        )
+    if item.size > MAX_ELEMENTS or item.size * item.dtype.itemsize > allowed:
+        raise TableError(f"{name!r} declares shape {item.shape}, too large for this file")
+    array: NDArray[Any] = item[()]
+    array.setflags(write=False)
+    return array
+
+
+def _dataset(name: str, part: _DatasetHead, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     place = f"datasets/{name}/"
-    splits = {split: Split(part["images"], part["digest"]) for split, part in parts["splits"].items()}
-    counted = [split for split, part in splits.items() if part.images is not None]
+    kinds: dict[str, dict[str, NDArray[Any]]] = {"correct": {}, "accuracy": {}}
+    for key, split in part.splits.items():
+        kinds[_kind(split)][key] = arrays[f"{place}{_kind(split)}/{key}"]
     return Dataset(
         name=name,
-        epochs=tuple(parts["epochs"]),
-        splits=MappingProxyType(splits),
-        correct=MappingProxyType({split: arrays.pop(f"{place}correct/{split}") for split in counted}),
-        accuracies=MappingProxyType(
-            {split: arrays.pop(f"{place}accuracy/{split}") for split in splits if split not in counted}
-        ),
-        losses=MappingProxyType({split: arrays.pop(f"{place}loss/{split}") for split in parts["losses"]}),
-        extra=MappingProxyType({column: arrays.pop(f"{place}extra/{column}") for column in parts["extra"]}),
-        reasons=MappingProxyType(dict(parts["reasons"])),
-        **{column: arrays.pop(place + column) for column in COLUMNS},
+        epochs=tuple(part.epochs),
+        splits=MappingProxyType({key: Split(split.images, split.digest) for key, split in part.splits.items()}),
+        correct=MappingProxyType(kinds["correct"]),
+        accuracies=MappingProxyType(kinds["accuracy"]),
+        losses=MappingProxyType({split: arrays[f"{place}loss/{split}"] for split in part.losses}),
+        extra=MappingProxyType({column: arrays[f"{place}extra/{column}"] for column in part.extra}),
+        reasons=MappingProxyType(part.reasons),
+        **{column: arrays[place + column] for column in COLUMNS},
     )

@@ -9,7 +9,8 @@ File layout, schema version 1 (data/README.md documents every array):
 - `/datasets/NAME/...`: per data set the epochs that the curves hold, counts of correct answers (int32, -1 missing) or
   accuracies (float64, NaN missing) and losses (float32) of shape (rows, repeats, epochs) for each split there is, the status
   of each training (rows, repeats), calibrated seconds per epoch (rows,), measured seconds (rows, repeats), network sizes.
-- Root attribute `metadata`: canonical JSON with space, splits, provenance, licence, citation.
+- `/metadata` uint8: the bytes of a canonical JSON text with space, splits, provenance, licence, citation. (An array, since an
+  HDF5 attribute ends at 64 kB and the reasons of failed trainings need not.)
 
 Two digests. `Table.digest` is the logical digest that a paper cites: space, splits, statuses, counts, losses and sizes, in
 row order; a rebuild in the same environment gives the same one. `Table.cost_digest` covers the calibrated seconds that
@@ -192,7 +193,7 @@ class Table:
 
 
 def table_head(table: Table) -> dict[str, Any]:
-    """Return everything of a table that is not an array, as plain JSON values: what the file's `metadata` attribute holds."""
+    """Return everything of a table that is not an array, as plain JSON values: what the file's `metadata` holds."""
     datasets = {
         name: {
             "epochs": list(data.epochs),
