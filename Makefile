@@ -1,0 +1,51 @@
+# Every target sets up what it needs in .venv (nothing else is touched) and may be run again: what is done is kept.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
+
+.PHONY: help bench test check perf report clean lock setup setup-all
+
+help:           ## Say what there is.
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+bench: setup    ## Compare the search strategies; prints the table and names the files it wrote.
+	$(BIN)/nasbench run nas-bench-201
+
+test: setup-all ## Run all tests.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile
+
+check: setup-all ## Lint, format and types: what CI asks for.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+perf: setup-all ## Measure speed, each figure beside a named alternative in the same run.
+	$(BIN)/python -m nasbench.perf
+
+report: setup   ## Make tables and figures again from the recorded runs.
+	$(BIN)/nasbench report results/nas-bench-201
+
+clean:          ## Remove results and the environment.
+	rm -rf results builds .venv build dist *.egg-info
+
+lock:           ## Resolve exact versions anew (needs uv; torch stays at the release that the tables were built with).
+	uv pip compile pyproject.toml --universal --python-version 3.11 --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header -q -c requirements.lock -o requirements-all.lock
+
+setup: .venv/.setup
+setup-all: .venv/.setup-all
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "nasbench-live needs Python 3.11 to 3.13; $$($(PYTHON) --version) was found. Try: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.setup: .venv/bin/python requirements.lock pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.setup-all: .venv/.setup requirements-all.lock
+	@echo "Installing the extras for training and tests (torch: up to a few GB once)"
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-all.lock
+	@touch $@

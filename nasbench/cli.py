@@ -1,0 +1,304 @@
+"""The command line: `nasbench list, query, run, report, verify, import, build, retrain, audit, calibrate`.
+
+Exit codes: 0 done; 1 a check failed or something could not be done; 2 wrong use. An error is one line that says what to do
+about it; `--debug` shows where it came from. Every command imports what it needs when it runs, so `nasbench list` does not
+wait for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nasbench import __version__
+
+Rows = Sequence[dict[str, Any]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return int(options.function(options) or 0)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `nasbench list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        if options.debug:
+            raise
+        print(f"nasbench {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="nasbench", description="Reproducible comparison of architecture search strategies."
+    )
+    parser.add_argument("--version", action="version", version=f"nasbench-live {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, function: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        sub.set_defaults(function=function)
+        return sub
+
+    sub = command("list", _list, "List strategies, protocols, tables, spaces, recipes.")
+    sub.add_argument("what", nargs="?", default="strategies", choices=sorted(_LISTS))
+    _add_format(sub)
+
+    sub = command(
+        "query", _query, "Look an architecture up in a table. For reading; a search asks through a Benchmark."
+    )
+    sub.add_argument("table", help="a table that comes with the package, or a file")
+    sub.add_argument("architecture", help="published string, canonical or not, or its number in the space")
+    sub.add_argument("--dataset", help="one data set (default: all)")
+    sub.add_argument("--epochs", type=int, help="number of epochs (default: the highest)")
+    _add_format(sub)
+
+    sub = command("run", _run, "Carry out a protocol; what is finished is kept. Then tables and figures are made.")
+    sub.add_argument("protocol", help="name of a protocol that comes with the package, or a TOML file")
+    sub.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder that holds the results folders (default: results)"
+    )
+    sub.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores); moves no bit"
+    )
+    sub.add_argument("--runs", type=int, help="runs of every entrant, instead of the protocol's")
+    sub.add_argument(
+        "--strategy", action="append", default=[], metavar="FILE.py", help="a strategy of your own as a further entrant"
+    )
+    sub.add_argument("--no-report", action="store_true", help="compute only")
+
+    sub = command("report", _report, "Make tables and figures from recorded runs.")
+    sub.add_argument("results", type=Path, help="results folder of a protocol, such as results/nas-bench-201")
+
+    sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
+    sub.add_argument("table", help="a table that comes with the package, or a file")
+    _add_format(sub, "table", "json")
+
+    sub = command("check", _check, "Hold a strategy to the contract that a fair comparison needs.")
+    sub.add_argument("strategy", help="name of a strategy, path/to/file.py, or package.module:function")
+
+    from nasbench.cli_tables import add_table_commands
+
+    add_table_commands(command)
+    return parser
+
+
+def _add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
+    choices = formats or ("table", "json", "csv")
+    parser.add_argument("--format", choices=choices, default=choices[0], help=f"output form (default: {choices[0]})")
+
+
+def show(rows: Rows, form: str) -> None:
+    """Print rows as a table for people, JSON, or CSV."""
+    if form == "json":
+        print(json.dumps(list(rows), indent=2))
+        return
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if form == "csv":
+        writer = csv.DictWriter(sys.stdout, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row.get(column, "")) for column in columns))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def find_table(name: str) -> Path:
+    """Return a table's file: a name that comes with the package, or a path.
+
+    Raises:
+        FileNotFoundError: neither; the message lists what comes with the package.
+    """
+    import nasbench.data
+
+    shipped = Path(nasbench.data.__path__[0])
+    for candidate in (shipped / f"{name}.h5", Path(name)):
+        if candidate.is_file():
+            return candidate
+    tables = sorted(path.stem for path in shipped.glob("*.h5"))
+    raise FileNotFoundError(
+        f"there is no table {name!r}: tables that come with the package are {tables}; or give a file"
+    )
+
+
+# Commands ----------------------------------------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> None:
+    show(_LISTS[options.what](), options.format)
+
+
+def _list_strategies() -> Rows:
+    from nasbench.load import load_strategy, strategy_names
+
+    rows = []
+    for name in strategy_names():
+        loaded = load_strategy(name)
+        method = loaded.method
+        rows.append(
+            {
+                "strategy": name,
+                "paper": method.paper.partition(":")[0] + f" {method.year}",
+                "mode": method.mode,
+                "family": method.family,
+                "fidelities": "many" if method.fidelities else "full",
+                "parallel": "asynchronous" if method.asynchronous else "",
+                "extra": method.extra or "",
+                "settings": ", ".join(f"{setting.name}={setting.default}" for setting in loaded.settings.values()),
+                "variants": ", ".join(method.variants),
+            }
+        )
+    return rows
+
+
+def _list_protocols() -> Rows:
+    from nasbench.load import find_protocol, protocol_names
+    from nasbench.protocol import read_protocol
+
+    rows = []
+    for name in protocol_names():
+        protocol = read_protocol(Path(str(find_protocol(name))))
+        rows.append(
+            {
+                "protocol": name,
+                "version": protocol.version,
+                "table": protocol.table,
+                "problems": ", ".join(problem.dataset for problem in protocol.problems),
+                "entrants": len(protocol.entrants),
+                "runs": protocol.runs,
+            }
+        )
+    return rows
+
+
+def _list_tables() -> Rows:
+    import nasbench.data
+    from nasbench.sealed import open_table
+
+    rows = []
+    for path in sorted(Path(nasbench.data.__path__[0]).glob("*.h5")):
+        table = open_table(path)
+        for name, data in table.datasets.items():
+            rows.append(
+                {
+                    "table": path.stem,
+                    "space": table.space.name,
+                    "rows": len(table.architectures),
+                    "data set": name,
+                    "splits": ", ".join(sorted(data.splits)),
+                    "epochs": ", ".join(map(str, data.epochs)),
+                    "repeats": data.status.shape[1],
+                    "digest": table.digest[:12],
+                }
+            )
+    return rows
+
+
+def _list_spaces() -> Rows:
+    from nasbench.space import SPACES
+
+    return [
+        {
+            "space": space.name,
+            "nodes": space.nodes,
+            "edges": len(space.edges),
+            "operations": ", ".join(space.operations),
+            "architectures": space.size,
+            "classes": len(space.classes),
+        }
+        for space in SPACES.values()
+    ]
+
+
+_LISTS: dict[str, Callable[[], Rows]] = {
+    "strategies": _list_strategies,
+    "protocols": _list_protocols,
+    "tables": _list_tables,
+    "spaces": _list_spaces,
+}
+
+
+def _query(options: argparse.Namespace) -> None:
+    from nasbench.sealed import open_table
+    from nasbench.table import MISSING, STATUSES, TableError
+
+    table = open_table(find_table(options.table))
+    text = options.architecture
+    architecture = table.space.architecture(int(text)) if text.isdigit() else table.space.parse(text)
+    row = table.row(architecture)
+    rows = []
+    for name in [options.dataset] if options.dataset else list(table.datasets):
+        data = table.dataset(name)
+        epochs = data.epochs[-1] if options.epochs is None else options.epochs
+        if epochs not in data.epochs:
+            raise TableError(f"data set {name} has no results after {epochs} epochs; it has {list(data.epochs)}")
+        position = data.epochs.index(epochs)
+        for repeat in range(data.status.shape[1]):
+            if data.status[row, repeat] == MISSING:
+                continue
+            line: dict[str, Any] = {"row": row, "data set": name, "epochs": epochs, "repeat": repeat}
+            line["status"] = STATUSES[data.status[row, repeat]]
+            for split in data.splits:
+                line[f"{split} accuracy (fraction)"] = round(float(data.accuracy(split)[row, repeat, position]), 6)
+            line["cost (seconds)"] = round(float(data.train_seconds[row] + data.validation_seconds[row]) * epochs, 3)
+            line["parameters"] = int(data.parameters[row])
+            rows.append(line)
+    show(rows, options.format)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from nasbench.run_command import run_protocol
+
+    return run_protocol(options)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from nasbench.run_command import print_report
+
+    print_report(options.results)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from nasbench.verify import verify
+
+    report = verify(find_table(options.table))
+    print(report.to_json() if options.format == "json" else report.to_text())
+    return 0 if report.passed else 1
+
+
+def _check(options: argparse.Namespace) -> int:
+    from nasbench.testing import check_strategy
+
+    check_strategy(options.strategy)
+    print(f"{options.strategy}: all checks passed")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
