@@ -1,0 +1,143 @@
+"""An ensemble of small fully connected networks, trained side by side in numpy.
+
+All members share shapes, so that one matrix product over a leading ensemble axis trains them together. For the networks of
+BANANAS (5 members, 10 layers of 20 units, batch 32) a step takes a quarter of what torch needs on one thread, and no
+import; the gradient is tested against torch's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._adam import Adam
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members of equal shape; `parameters` is one vector, `weights` and `biases` are views into it.
+
+    Attributes:
+        parameters: shape (total,).
+        weights: per layer, shape (members, inputs, outputs).
+        biases: per layer, shape (members, 1, outputs).
+    """
+
+    parameters: Floats
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
+
+
+def shape_ensemble(parameters: Floats, members: int, widths: Sequence[int]) -> Ensemble:
+    """Cut a vector into the weights and biases of `members` networks with layers of `widths`, inputs first."""
+    weights: list[Floats] = []
+    biases: list[Floats] = []
+    start = 0
+    for inputs, outputs in itertools.pairwise(widths):
+        for shape, into in (((members, inputs, outputs), weights), ((members, 1, outputs), biases)):
+            size = int(np.prod(shape))
+            into.append(parameters[start : start + size].reshape(shape))
+            start += size
+    return Ensemble(parameters, tuple(weights), tuple(biases))
+
+
+def parameter_count(members: int, widths: Sequence[int]) -> int:
+    """Return the length of the vector that `shape_ensemble` cuts."""
+    return members * sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(widths))
+
+
+def initial_ensemble(members: int, widths: Sequence[int], rng: np.random.Generator) -> Ensemble:
+    """Draw Glorot-uniform weights and zero biases (the default of Keras's Dense layer)."""
+    ensemble = shape_ensemble(np.zeros(parameter_count(members, widths), dtype=np.float32), members, widths)
+    for weight in ensemble.weights:
+        limit = np.sqrt(6.0 / (weight.shape[1] + weight.shape[2]))
+        weight[...] = rng.uniform(-limit, limit, size=weight.shape)
+    return ensemble
+
+
+def predict(ensemble: Ensemble, inputs: Floats) -> Floats:
+    """Return every member's output for inputs of shape (count, features) or (members, count, features).
+
+    Returns:
+        Shape (members, count).
+    """
+    return _forward(ensemble, inputs)[-1][..., 0]
+
+
+def _forward(ensemble: Ensemble, inputs: Floats) -> list[Floats]:
+    """Return the values of every layer, inputs first; rectified linear except for the last."""
+    values = [inputs]
+    last = len(ensemble.weights) - 1
+    for layer, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases, strict=True)):
+        value = np.matmul(values[-1], weight)  # (members, count, outputs)
+        value += bias
+        if layer < last:
+            np.maximum(value, 0.0, out=value)
+        values.append(value)
+    return values
+
+
+def absolute_error_gradient(ensemble: Ensemble, inputs: Floats, targets: Floats, gradient: Ensemble) -> None:
+    """Write each member's gradient of its mean absolute error into `gradient`.
+
+    Args:
+        ensemble: the networks.
+        inputs: shape (members, count, features).
+        targets: shape (members, count).
+        gradient: an ensemble of the same shape, overwritten.
+    """
+    values = _forward(ensemble, inputs)
+    back = np.sign(values[-1] - targets[..., None])  # (members, count, 1)
+    back /= targets.shape[-1]
+    ones = np.ones((1, targets.shape[-1]), dtype=back.dtype)
+    for layer in range(len(ensemble.weights) - 1, -1, -1):
+        np.matmul(values[layer].swapaxes(1, 2), back, out=gradient.weights[layer])
+        np.matmul(ones, back, out=gradient.biases[layer])  # the sum over examples; a third of np.sum's time
+        if layer:
+            back = np.matmul(back, ensemble.weights[layer].swapaxes(1, 2))
+            back *= values[layer] > 0.0
+
+
+def train_ensemble(
+    inputs: Floats,
+    targets: Floats,
+    rng: np.random.Generator,
+    *,
+    members: int,
+    hidden: Sequence[int],
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    betas: tuple[float, float],
+) -> Ensemble:
+    """Train `members` networks on the same data from different weights and in different orders (mean absolute error, Adam).
+
+    Args:
+        inputs: shape (count, features).
+        targets: shape (count,).
+        rng: draws weights and orders.
+        members: number of networks.
+        hidden: widths of the hidden layers.
+        epochs: passes over the data.
+        batch_size: examples per step; the last step of a pass takes what is left.
+        learning_rate: Adam's.
+        betas: Adam's decay rates of the first and second moment.
+    """
+    widths = (inputs.shape[1], *hidden, 1)
+    ensemble = initial_ensemble(members, widths, rng)
+    gradient = shape_ensemble(np.zeros_like(ensemble.parameters), members, widths)
+    optimizer = Adam(ensemble.parameters, learning_rate, betas, epsilon=1e-7)  # Keras's epsilon
+    numbers = np.tile(np.arange(len(inputs)), (members, 1))
+    for _ in range(epochs):
+        orders = rng.permuted(numbers, axis=1)  # (members, count)
+        for start in range(0, len(inputs), batch_size):
+            chosen = orders[:, start : start + batch_size]
+            absolute_error_gradient(ensemble, inputs[chosen], targets[chosen], gradient)
+            optimizer.step(gradient.parameters)
+    return ensemble
