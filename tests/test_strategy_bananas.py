@@ -126,10 +126,10 @@ def test_candidates_come_from_the_best_parent_until_there_are_enough():
     rng = np.random.default_rng(0)
     parents = [Observation(Query(cell, 1), 1.0, 1.0) for cell in ((3,) * 6, (2,) * 6)]
     seen = {CELL201.canonical((3,) * 6), CELL201.canonical((3, 3, 3, 3, 3, 2))}
-    few = mutations_of_best(CELL201, rng, parents, seen, 20, 1.5)
-    from_first = [cell for cell in few if cell.count(3) >= 2]  # the parents share nothing: six changes apart
+    few = mutations_of_best(CELL201, rng, parents, seen, 20, 0.6)
+    from_first = [cell for cell in few if cell.count(3) > 2]  # the parents share nothing: six changes apart
     assert few[: len(from_first)] == from_first
-    assert 10 <= len(from_first) < 20 <= len(few)  # some draws are known, so that the second parent's turn comes
+    assert 5 <= len(from_first) < 20 and len(few) > len(from_first)  # some draws are known, so that the second parent's turn comes
     many = mutations_of_best(CELL201, rng, parents, seen, 200, 0.1)
     forms = [CELL201.canonical(cell) for cell in many]
     assert len(set(forms)) == len(forms)
