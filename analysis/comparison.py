@@ -1,0 +1,298 @@
+"""Compare the entrants of an experiment: every number that the tables, figures and the summary print is computed here.
+
+One pass over the records, one entrant on one problem at a time, so that the memory needed is that of the largest pair.
+Random numbers (bootstrap) come from generators keyed by data set and entrant: one more entrant changes no other's interval.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import scores, statistics
+from .chunks import read_runs, stray_faults
+from .records import BUDGET_REACHED, Experiment, Fault, Problem, Runs, read_experiment
+from .statistics import Interval, PairwiseTests
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+ALPHA = 0.05  # probability of any false difference on one data set at one checkpoint
+MEDIAN_QUARTILES = (0.5, 0.25, 0.75)
+FEW_RUNS = 20  # fewer make percentile intervals of a mean noticeably too short
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Runs summarised at each point, arrays (points,); NaN where some run has no incumbent, so none is averaged away.
+
+    Attributes:
+        runs: number of runs.
+        active: share of runs that have an incumbent.
+        mean: mean over runs.
+        low: lower end of the 95 % bootstrap interval of the mean, pointwise; NaN for a single run.
+        high: its upper end.
+        median: median over runs.
+        lower_quartile: first quartile.
+        upper_quartile: third quartile.
+    """
+
+    runs: int
+    active: FloatArray
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    median: FloatArray
+    lower_quartile: FloatArray
+    upper_quartile: FloatArray
+
+    @property
+    def half_width(self) -> FloatArray:
+        """Half the width of the interval of the mean."""
+        return (self.high - self.low) / 2.0
+
+
+class Curve(NamedTuple):
+    """Regret against time or queries: `x` (points,) and the regret there, a fraction; `tail` is where most runs had ended."""
+
+    x: FloatArray
+    regret: Summary
+    tail: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One entrant on one problem. Arrays are (runs, checkpoints) unless said otherwise; the last checkpoint is the budget.
+
+    Attributes:
+        run: run numbers, (runs,).
+        score: score of the incumbent, fraction.
+        regret: best score minus that, fraction.
+        validation_gap: observed validation accuracy of the incumbent minus its score, fraction.
+        relative_improvement: score over the random mean, minus 1.
+        queries: queries answered.
+        distinct: distinct cells among them.
+        duplicates: trainings asked for again.
+        spent: simulated seconds used, (runs,).
+        overhead: measured seconds of the strategy's own computation, (runs,), NaN where not measured.
+        ended: runs that the strategy ended before the budget did.
+        hits: simulated seconds to each target, (runs, targets).
+        area: mean regret over log time from the first checkpoint on, (runs,), fraction.
+        log_area: mean log10 regret over log time from the first checkpoint on, (runs,).
+        summary: the regret summarised at the checkpoints.
+        seconds: regret against simulated seconds.
+        by_queries: regret against the number of queries.
+    """
+
+    run: NDArray[np.int32]
+    score: FloatArray
+    regret: FloatArray
+    validation_gap: FloatArray
+    relative_improvement: FloatArray
+    queries: FloatArray
+    distinct: FloatArray
+    duplicates: FloatArray
+    spent: FloatArray
+    overhead: FloatArray
+    ended: int
+    hits: FloatArray
+    area: FloatArray
+    log_area: FloatArray
+    summary: Summary
+    seconds: Curve
+    by_queries: Curve
+
+
+class Average(NamedTuple):
+    """Mean regret at the full budget averaged over all problems, a fraction, with its stratified bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Everything that is reported.
+
+    Attributes:
+        experiment: what was compared.
+        scores: by (data set, entrant), where there are runs.
+        tests: by data set, for each checkpoint all pairs of the entrants in `tested[data set]` at regrets with the sign
+            turned, so that larger is better; NaN where an entrant has runs without an incumbent.
+        tested: by data set, the entrants with runs, in the protocol's order.
+        average: by entrant, where it has runs on all problems.
+        order: entrants with any runs, best average first, those without an average last.
+        faults: what is missing or was left out.
+    """
+
+    experiment: Experiment
+    scores: dict[tuple[str, str], Scores]
+    tests: dict[str, list[PairwiseTests]]
+    tested: dict[str, tuple[str, ...]]
+    average: dict[str, Average]
+    order: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+    def best(self, dataset: str, checkpoint: int = -1) -> str | None:
+        """Return the entrant with the lowest mean regret, None if at that checkpoint none has an incumbent in every run."""
+        means = [self.scores[dataset, entrant].summary.mean[checkpoint] for entrant in self.tested[dataset]]
+        return None if np.isnan(means).all() else self.tested[dataset][int(np.nanargmin(means))]
+
+    def not_worse(self, dataset: str, checkpoint: int = -1) -> tuple[str, ...]:
+        """Return the entrants that can't be told from the best one, without it.
+
+        Either the difference is not significant (Mann-Whitney, Holm over all pairs of this data set and checkpoint, 5 %), or
+        the means differ by less than the smallest effect worth naming.
+        """
+        best = self.best(dataset, checkpoint)
+        if best is None:
+            return ()
+        entrants, tests = self.tested[dataset], self.tests[dataset][checkpoint]
+        row = entrants.index(best)
+        return tuple(
+            entrant
+            for column, entrant in enumerate(entrants)
+            if entrant != best and not _worse(tests.difference[row, column], tests.p_holm[row, column])
+            and not np.isnan(tests.difference[row, column])
+        )
+
+    def beats(self, dataset: str, entrant: str, other: str) -> bool:
+        """Tell whether `entrant` is better than `other` at the full budget: significantly, and by enough to name."""
+        entrants, tests = self.tested[dataset], self.tests[dataset][-1]
+        if entrant not in entrants or other not in entrants:
+            return False
+        pair = entrants.index(entrant), entrants.index(other)
+        return _worse(tests.difference[pair], tests.p_holm[pair])
+
+
+def _worse(difference: float, p_holm: float) -> bool:
+    """Tell whether the second of a pair is worse; `difference` is first minus second, larger is better. NaN gives no."""
+    return bool(difference >= scores.SMALLEST_EFFECT and p_holm < ALPHA)
+
+
+def compare(results: Path | Experiment) -> Comparison:
+    """Read the records of a results folder and compare its entrants.
+
+    Raises:
+        RecordError: the folder has no usable `experiment.json`, or not a single usable run.
+    """
+    experiment = results if isinstance(results, Experiment) else read_experiment(results)
+    measured: dict[tuple[str, str], Scores] = {}
+    faults = stray_faults(experiment)
+    for dataset, problem in experiment.problems.items():
+        for entrant in experiment.entrants:
+            runs, wrong = read_runs(experiment, dataset, entrant)
+            faults += wrong
+            if runs is not None:
+                rng = generator(dataset, entrant)
+                measured[dataset, entrant] = measure(runs, problem, experiment.checkpoints, rng)
+    tested = {
+        dataset: tuple(entrant for entrant in experiment.entrants if (dataset, entrant) in measured)
+        for dataset in experiment.problems
+    }
+    tests = {
+        dataset: [
+            statistics.pairwise_tests([-measured[dataset, entrant].regret[:, point] for entrant in entrants])
+            for point in range(len(experiment.checkpoints))
+        ]
+        for dataset, entrants in tested.items()
+    }
+    average = _averages(experiment, measured)
+    known = [entrant for entrant in experiment.entrants if any(entrant in names for names in tested.values())]
+    order = sorted(known, key=lambda entrant: average[entrant].mean if entrant in average else np.inf)
+    return Comparison(experiment, measured, tests, tested, average, tuple(order), tuple(faults))
+
+
+def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: np.random.Generator) -> Scores:
+    """Score one entrant's runs on one problem.
+
+    Args:
+        runs: its runs, at least one.
+        problem: the problem.
+        checkpoints: shares of the budget, ascending, the last one 1.
+        rng: for the bootstrap.
+    """
+    at = np.array(checkpoints) * problem.budget
+    observation = scores.observed_by(runs, at)
+    score = scores.take(runs.score, observation)
+    regret = scores.regret(runs, problem, observation)
+    distinct, duplicates = scores.counts(runs)
+    hits = scores.first_hits(runs, problem, scores.default_targets(problem))
+    start = float(min(at[0], problem.budget / 10.0))
+    return Scores(
+        run=runs.run,
+        score=score,
+        regret=regret,
+        validation_gap=scores.validation_gap(runs, observation),
+        relative_improvement=scores.relative_improvement(score, problem),
+        queries=np.where(observation >= 0, observation - runs.start[:-1, None] + 1, 0).astype(np.float64),
+        distinct=np.nan_to_num(scores.take(distinct, observation)),
+        duplicates=np.nan_to_num(scores.take(duplicates, observation)),
+        spent=scores.spent(runs, problem),
+        overhead=runs.overhead,
+        ended=int(np.sum(runs.ended != BUDGET_REACHED)),
+        hits=hits,
+        area=scores.area_under_curve(runs, problem, start),
+        log_area=scores.area_under_curve(runs, problem, start, logarithm=True),
+        summary=summarise(regret, rng),
+        seconds=_curve_of_seconds(runs, problem, rng),
+        by_queries=_curve_of_queries(runs, problem, rng),
+    )
+
+
+def summarise(values: FloatArray, rng: np.random.Generator) -> Summary:
+    """Summarise values of shape (runs, points) over the runs."""
+    runs = len(values)
+    active = np.mean(~np.isnan(values), axis=0)
+    median, lower, upper = np.quantile(values, MEDIAN_QUARTILES, axis=0)
+    none = np.full(values.shape[1], np.nan)
+    interval = statistics.bootstrap_interval(values, rng) if runs > 1 else Interval(none, none)
+    return Summary(runs, active, values.mean(axis=0), *interval, median, lower, upper)
+
+
+def generator(*names: str) -> np.random.Generator:
+    """Return the generator for a purpose that the names say; equal names, equal stream."""
+    digest = hashlib.sha256(json.dumps(["nasbench.analysis", *names]).encode()).digest()
+    return np.random.default_rng(np.random.SeedSequence(int.from_bytes(digest, "big")))
+
+
+def _curve_of_seconds(runs: Runs, problem: Problem, rng: np.random.Generator) -> Curve:
+    grid = scores.seconds_grid(problem.budget)
+    regret = scores.regret(runs, problem, scores.observed_by(runs, grid))
+    used = scores.spent(runs, problem)
+    tail = float(np.median(used)) if np.mean(runs.ended != BUDGET_REACHED) >= 0.5 else problem.budget
+    return _trimmed(grid, regret, tail, rng)
+
+
+def _curve_of_queries(runs: Runs, problem: Problem, rng: np.random.Generator) -> Curve:
+    open_ended = runs.ended == BUDGET_REACHED
+    most = int(runs.queries[open_ended].min() if open_ended.any() else runs.queries.max())
+    grid = scores.queries_grid(most)
+    tail = float(np.median(runs.queries)) if open_ended.mean() <= 0.5 else float(most)
+    regret = scores.regret(runs, problem, scores.observed_after(runs, grid))
+    return _trimmed(grid.astype(np.float64), regret, tail, rng)
+
+
+def _trimmed(x: FloatArray, regret: FloatArray, tail: float, rng: np.random.Generator) -> Curve:
+    """Summarise where all runs have an incumbent; a curve that averaged only the early ones would flatter them."""
+    complete = ~np.isnan(regret).any(axis=0)
+    return Curve(x[complete], summarise(regret[:, complete], rng), tail)
+
+
+def _averages(experiment: Experiment, measured: dict[tuple[str, str], Scores]) -> dict[str, Average]:
+    result = {}
+    for entrant in experiment.entrants:
+        strata = [measured[key].regret[:, -1] for key in ((name, entrant) for name in experiment.problems) if key in measured]
+        if len(strata) == len(experiment.problems) and not any(np.isnan(values).any() for values in strata):
+            mean = float(np.mean([values.mean() for values in strata]))
+            low, high = float("nan"), float("nan")
+            if min(map(len, strata)) > 1:
+                low, high = map(float, statistics.stratified_interval(strata, generator("average", entrant)))
+            result[entrant] = Average(mean, low, high)
+    return result

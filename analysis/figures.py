@@ -1,0 +1,281 @@
+"""Figures of a comparison: regret over time and over queries, the spread at full budget, targets reached.
+
+One panel a data set side by side. More lines than a reader can tell apart are split into rows by family, each with random
+search for reference. Every function returns figures that `style.save` writes, made within `style.styled()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from . import scores
+from .captions import dataset_title
+from .comparison import Comparison, Curve
+from .scores import FloatArray
+from .style import TEXT_WIDTH, LineStyle, line_styles, logarithmic
+
+MOST_LINES = 8  # a panel
+MOST_ROWS = 6  # a page
+REFERENCE = "random_search"
+
+Draw = Callable[[Axes, str, str, LineStyle], None]
+"""`draw(axes, data set, entrant, style)` puts one entrant into one panel."""
+
+
+class Plot(NamedTuple):
+    """A figure, with the lines it shows for its caption."""
+
+    figure: Figure
+    groups: list[tuple[str, tuple[str, ...]]]
+
+
+def regret_over_seconds(comparison: Comparison) -> list[Plot]:
+    """Draw mean regret with its interval against simulated seconds, both logarithmic."""
+    return _regret(comparison, "seconds", "simulated seconds")
+
+
+def regret_over_queries(comparison: Comparison) -> list[Plot]:
+    """Draw mean regret with its interval against the number of queries, both logarithmic."""
+    return _regret(comparison, "by_queries", "queries")
+
+
+def regret_at_budget(comparison: Comparison) -> list[Plot]:
+    """Draw the distribution over runs of the regret at the full budget: share of runs with at most so much.
+
+    A curve begins at the left edge with the share of runs that ended below the axis, most of them at the optimum.
+    """
+
+    def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
+        regret = np.sort(comparison.scores[dataset, entrant].regret[:, -1])
+        regret = regret[~np.isnan(regret)]
+        share = np.arange(1, len(regret) + 1) / comparison.scores[dataset, entrant].summary.runs
+        x = np.concatenate([[low], np.maximum(100 * regret, low), [high]])
+        y = np.concatenate([[0.0], share, share[-1:]])
+        axes.plot(x, y, drawstyle="steps-post", color=style.colour, linestyle=style.dash)
+
+    finals = [100 * found.regret[:, -1] for found in comparison.scores.values()]
+    positive = np.concatenate([[0.1], *[final[final > 100 * scores.FLOOR] for final in finals]])
+    low, high = float(positive.min() / 1.15), float(positive.max() * 1.15)
+
+    def finish(axes: Axes, dataset: str, entrants: Sequence[str]) -> None:
+        axes.set_xlim(low, high)
+        axes.set_ylim(0, 1.02)
+        axes.set_xscale("log")
+        logarithmic(axes, "x")
+
+    return _panels(comparison, draw, finish, "regret at full budget (points)", "share of runs")
+
+
+def targets_over_seconds(comparison: Comparison) -> list[Plot]:
+    """Draw the share of pairs of run and target reached by each time (COCO's runtime profiles)."""
+    starts = {}
+
+    def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
+        found = comparison.scores[dataset, entrant]
+        grid = scores.seconds_grid(comparison.experiment.problems[dataset].budget)
+        share = scores.targets_reached(found.hits, grid)
+        begun = np.flatnonzero(share > 0)
+        first = int(begun[0]) if begun.size else len(grid) - 1
+        starts[dataset] = min(starts.get(dataset, np.inf), grid[first])
+        axes.plot(grid[max(first - 1, 0) :], share[max(first - 1, 0) :], color=style.colour, linestyle=style.dash)
+
+    def finish(axes: Axes, dataset: str, entrants: Sequence[str]) -> None:
+        axes.set_xlim(starts.get(dataset, 1.0), comparison.experiment.problems[dataset].budget)
+        axes.set_ylim(0, 1.02)
+        axes.set_xscale("log")
+        logarithmic(axes, "x")
+
+    return _panels(comparison, draw, finish, "simulated seconds", "share of targets reached")
+
+
+def _regret(comparison: Comparison, which: str, label: str) -> list[Plot]:
+    # Between the points of the dense grid of seconds a line is as good as a step and keeps dashes clean.
+    step: Literal["post"] | None = "post" if which == "by_queries" else None
+
+    def curve(dataset: str, entrant: str) -> Curve:
+        found: Curve = getattr(comparison.scores[dataset, entrant], which)
+        return found
+
+    def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
+        x, regret, tail = curve(dataset, entrant)
+        if not len(x):
+            return
+        low, high = 100 * regret.low, 100 * regret.high
+        if not np.isnan(low).any():
+            axes.fill_between(x, low, high, step=step, color=style.colour, alpha=0.18, linewidth=0)
+        for part, width in ((x <= tail, 1.2), (x >= tail, 0.5)):
+            axes.plot(
+                x[part],
+                100 * regret.mean[part],
+                drawstyle="steps-post" if step else "default",
+                color=style.colour,
+                linestyle=style.dash,
+                linewidth=width,
+            )
+
+    def finish(axes: Axes, dataset: str, entrants: Sequence[str]) -> None:
+        shown = [curve(dataset, entrant) for entrant in entrants if (dataset, entrant) in comparison.scores]
+        shown = [each for each in shown if len(each.x)]
+        axes.set_xscale("log")
+        axes.set_yscale("log", nonpositive="clip")
+        if shown:
+            axes.set_xlim(min(each.x[0] for each in shown), max(each.x[-1] for each in shown) * (1 + 1e-9))
+            axes.set_ylim(*_regret_limits([each.regret.mean for each in shown]))
+        logarithmic(axes, "x")
+        logarithmic(axes, "y")
+
+    return _panels(comparison, draw, finish, label, "regret (points)")
+
+
+def _regret_limits(means: Sequence[FloatArray]) -> tuple[float, float]:
+    """Return limits in points that hold all means; a mean of zero, all runs at the optimum, leaves at the lower edge."""
+    values = 100 * np.concatenate(means)
+    positive = values[values >= 100 * scores.FLOOR]
+    if not positive.size:
+        return 100 * scores.FLOOR, 1.0
+    return float(positive.min()) / 1.35, max(float(positive.max()) * 1.2, 2 * float(positive.min()))
+
+
+def groups_of(comparison: Comparison) -> list[tuple[str, tuple[str, ...]]]:
+    """Split the entrants into groups of at most `MOST_LINES`: one if they are few, else by family with random search.
+
+    Returns:
+        Names of groups ("" for the only one) and their entrants, best average first; families by their best entrant.
+    """
+    order = comparison.order
+    if len(order) <= MOST_LINES:
+        return [("", order)]
+    entrants = comparison.experiment.entrants
+    reference = tuple(name for name in order if entrants[name].strategy == REFERENCE)[:1]
+    families: dict[str, list[str]] = {}
+    for name in order:
+        if name not in reference:
+            families.setdefault(entrants[name].family or "other", []).append(name)
+    groups = []
+    most = MOST_LINES - len(reference)
+    for family, names in families.items():
+        parts = -(-len(names) // most)
+        size = -(-len(names) // parts)
+        for part in range(parts):
+            chosen = {*names[part * size : (part + 1) * size], *reference}
+            title = family if parts == 1 else f"{family} ({part + 1} of {parts})"
+            groups.append((title, tuple(name for name in order if name in chosen)))
+    return groups
+
+
+def _panels(
+    comparison: Comparison,
+    draw: Draw,
+    finish: Callable[[Axes, str, Sequence[str]], None],
+    x_label: str,
+    y_label: str,
+) -> list[Plot]:
+    groups = groups_of(comparison)
+    if len(groups) == 1:
+        return [_one_group(comparison, groups[0], draw, finish, x_label, y_label)]
+    pages = -(-len(groups) // MOST_ROWS)
+    rows = -(-len(groups) // pages)
+    return [
+        _many_groups(comparison, groups[first : first + rows], draw, finish, x_label, y_label)
+        for first in range(0, len(groups), rows)
+    ]
+
+
+def _one_group(
+    comparison: Comparison,
+    group: tuple[str, tuple[str, ...]],
+    draw: Draw,
+    finish: Callable[[Axes, str, Sequence[str]], None],
+    x_label: str,
+    y_label: str,
+) -> Plot:
+    """Lay the panels side by side, at most four in a row, with one legend below."""
+    datasets = list(comparison.experiment.problems)
+    columns = min(4, len(datasets)) if len(datasets) != 5 else 3
+    rows = -(-len(datasets) // columns)
+    width = TEXT_WIDTH if columns > 1 else 0.62 * TEXT_WIDTH
+    legend_rows = -(-len(group[1]) // 4)
+    figure = Figure(figsize=(width, 1.75 * rows + 0.15 + 0.16 * legend_rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for position, axes in enumerate(grid.flat):
+        if position >= len(datasets):
+            axes.set_axis_off()
+            continue
+        _fill(axes, comparison, datasets[position], group[1], draw, finish)
+        axes.set_title(dataset_title(datasets[position]))
+        axes.set_xlabel(x_label)
+        if position % columns == 0:
+            axes.set_ylabel(y_label)
+    handles = _handles(comparison, group[1])
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), columnspacing=1.6)
+    return Plot(figure, [group])
+
+
+def _many_groups(
+    comparison: Comparison,
+    groups: list[tuple[str, tuple[str, ...]]],
+    draw: Draw,
+    finish: Callable[[Axes, str, Sequence[str]], None],
+    x_label: str,
+    y_label: str,
+) -> Plot:
+    """Lay one group a row, one data set a column, the legend of each row at its right."""
+    datasets = list(comparison.experiment.problems)
+    figure = Figure(figsize=(TEXT_WIDTH, 1.35 * len(groups) + 0.4), layout="constrained")
+    grid = figure.subplots(len(groups), len(datasets), squeeze=False)
+    for row, (title, entrants) in enumerate(groups):
+        for column, dataset in enumerate(datasets):
+            axes = grid[row, column]
+            _fill(axes, comparison, dataset, entrants, draw, finish)
+            if row == 0:
+                axes.set_title(dataset_title(dataset))
+            if row == len(groups) - 1:
+                axes.set_xlabel(x_label)
+            if column == 0:
+                axes.set_ylabel(y_label)
+        grid[row, -1].legend(
+            handles=_handles(comparison, entrants),
+            title=title,
+            loc="center left",
+            bbox_to_anchor=(1.02, 0.5),
+            alignment="left",
+            borderaxespad=0.0,
+        )
+    for column in range(len(datasets)):  # rows can be compared: one scale for a data set
+        limits = np.array([[*axes.get_xlim(), *axes.get_ylim()] for axes in grid[:, column]])
+        for axes in grid[:, column]:
+            axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
+            axes.set_ylim(limits[:, 2].min(), limits[:, 3].max())
+            for which in ("x", "y"):
+                if getattr(axes, f"get_{which}scale")() == "log":
+                    logarithmic(axes, which)
+    return Plot(figure, groups)
+
+
+def _fill(
+    axes: Axes,
+    comparison: Comparison,
+    dataset: str,
+    entrants: Sequence[str],
+    draw: Draw,
+    finish: Callable[[Axes, str, Sequence[str]], None],
+) -> None:
+    styles = line_styles(comparison.experiment.entrants)
+    for entrant in reversed(entrants):  # the best on top
+        if (dataset, entrant) in comparison.scores:
+            draw(axes, dataset, entrant, styles[entrant])
+    finish(axes, dataset, entrants)
+
+
+def _handles(comparison: Comparison, entrants: Sequence[str]) -> list[Line2D]:
+    styles = line_styles(comparison.experiment.entrants)
+    return [
+        Line2D([], [], color=styles[name].colour, linestyle=styles[name].dash, label=comparison.experiment.titles[name])
+        for name in entrants
+    ]

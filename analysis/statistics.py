@@ -1,0 +1,297 @@
+"""Intervals, robust means, effect sizes and tests for repeated searches, on arrays whose first axis is the run.
+
+Bootstrap: Efron & Tibshirani, An Introduction to the Bootstrap, 1993 (percentile interval, section 13.3; separate
+resampling of each stratum, section 8.3). Interquartile mean, probability of improvement and stratified bootstrap for
+comparisons of learning systems: Agarwal et al., NeurIPS 2021, arXiv 2108.13264. Effect size: Vargha & Delaney, J. Educ.
+Behav. Stat. 25(2), 2000. Step-down correction: Holm, Scand. J. Stat. 6(2), 1979. scipy computes the tests.
+
+Everywhere: larger values are better where two samples are compared; pass scores, or negated regrets. A NaN in a column
+makes that column's result NaN and no other's. Nothing here pools runs of different problems: a stratum is a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Statistic: TypeAlias = Callable[[FloatArray, int], FloatArray]
+"""`statistic(values, axis)` reduces that axis."""
+
+LEVEL = 0.95  # the interval that the field prints
+RESAMPLES = 2000  # Monte Carlo error of a 2.5 % quantile of means is then about 5 % of the interval's half-width
+_BLOCK = 8_000_000  # resampled values held at once: 64 MB
+
+
+class Interval(NamedTuple):
+    """Lower and upper end, each of the statistic's shape and unit."""
+
+    low: FloatArray
+    high: FloatArray
+
+
+class Estimate(NamedTuple):
+    """A value with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def resample_counts(runs: int, resamples: int, rng: np.random.Generator) -> FloatArray:
+    """Draw how often each run appears in each bootstrap sample: shape (resamples, runs); each row adds up to `runs`.
+
+    Raises:
+        ValueError: fewer than one run or resample.
+    """
+    if runs < 1 or resamples < 1:
+        raise ValueError(f"runs and resamples must be at least 1, not {runs} and {resamples}")
+    drawn = rng.integers(runs, size=(resamples, runs))
+    drawn += np.arange(resamples)[:, None] * runs
+    return np.bincount(drawn.ravel(), minlength=resamples * runs).reshape(resamples, runs).astype(np.float64)
+
+
+def bootstrap_means(values: FloatArray, rng: np.random.Generator, resamples: int = RESAMPLES) -> FloatArray:
+    """Return the means of bootstrap samples of the runs, (resamples, ...), for values of shape (runs, ...).
+
+    All columns share one set of samples, so the columns of one call keep their correlation.
+    """
+    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    counts = resample_counts(len(flat), resamples, rng)
+    return (counts @ flat / len(flat)).reshape(resamples, *np.shape(values)[1:])
+
+
+def bootstrap_replicates(
+    values: FloatArray, rng: np.random.Generator, statistic: Statistic | None = None, resamples: int = RESAMPLES
+) -> FloatArray:
+    """Return a statistic of bootstrap samples of the runs.
+
+    Args:
+        values: shape (runs, ...).
+        rng: where the samples are drawn from.
+        statistic: reduces the given axis; the mean if None, which takes one matrix product instead of copies.
+        resamples: number of samples.
+
+    Returns:
+        Shape (resamples, ...).
+    """
+    if statistic is None:
+        return bootstrap_means(values, rng, resamples)
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape[0] < 1 or resamples < 1:
+        raise ValueError(f"runs and resamples must be at least 1, not {values.shape[0]} and {resamples}")
+    block = max(1, _BLOCK // max(1, values.size))
+    parts = []
+    for first in range(0, resamples, block):
+        drawn = rng.integers(values.shape[0], size=(min(block, resamples - first), values.shape[0]))
+        parts.append(np.asarray(statistic(values[drawn], 1), dtype=np.float64))
+    return np.concatenate(parts)
+
+
+def percentile_interval(replicates: FloatArray, level: float = LEVEL) -> Interval:
+    """Return the central `level` of the replicates, along axis 0, as an interval.
+
+    Raises:
+        ValueError: `level` outside (0, 1).
+    """
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"the level of an interval must be in (0, 1), not {level!r}")
+    low, high = np.quantile(replicates, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    return Interval(np.asarray(low), np.asarray(high))
+
+
+def bootstrap_interval(
+    values: FloatArray,
+    rng: np.random.Generator,
+    statistic: Statistic | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Return the percentile bootstrap interval of a statistic over runs.
+
+    Args:
+        values: shape (runs, ...).
+        rng: where the samples are drawn from.
+        statistic: reduces the given axis; the mean if None.
+        level: probability of coverage that is aimed at, in (0, 1). With few runs (below about 20) the percentile
+            interval of a mean is somewhat too short; the runs are the sample size, so report them.
+        resamples: number of bootstrap samples.
+
+    Returns:
+        Ends of shape (...).
+    """
+    return percentile_interval(bootstrap_replicates(values, rng, statistic, resamples), level)
+
+
+def stratified_interval(
+    strata: Sequence[FloatArray],
+    rng: np.random.Generator,
+    statistic: Statistic | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Return the interval of the mean over strata of a statistic over runs, resampling the runs of each stratum.
+
+    The strata (problems) stay fixed: the interval says how the average over *these* problems varies with the seeds, not
+    what to expect on another problem.
+
+    Args:
+        strata: one array (runs of that stratum, ...) a stratum; the runs may differ in number.
+        rng: where the samples are drawn from, stratum after stratum.
+        statistic: reduces the given axis; the mean if None.
+        level: probability of coverage that is aimed at.
+        resamples: number of bootstrap samples.
+
+    Raises:
+        ValueError: no stratum.
+    """
+    if not strata:
+        raise ValueError("a stratified interval needs at least one stratum")
+    parts = [bootstrap_replicates(values, rng, statistic, resamples) for values in strata]
+    return percentile_interval(np.mean(parts, axis=0), level)
+
+
+def interquartile_mean(values: FloatArray, axis: int = 0) -> FloatArray:
+    """Return the mean of the middle half of the values: a quarter, rounded down, is cut off at each end."""
+    cut: FloatArray = stats.trim_mean(values, 0.25, axis=axis)
+    return np.asarray(cut, dtype=np.float64)
+
+
+def vargha_delaney_a12(first: FloatArray, second: FloatArray) -> float:
+    """Return P(X > Y) + P(X = Y) / 2 for one X of `first` and one Y of `second`: 0.5 if neither tends to be larger.
+
+    Vargha & Delaney's words: 0.56 is a small, 0.64 a medium, 0.71 a large effect. NaN if a sample holds NaN.
+
+    Raises:
+        ValueError: an empty sample.
+    """
+    first, second = _samples(first, second)
+    if np.isnan(first).any() or np.isnan(second).any():
+        return float("nan")
+    ordered = np.sort(second)
+    below = np.searchsorted(ordered, first, side="left")
+    not_above = np.searchsorted(ordered, first, side="right")
+    return float((below.sum() + not_above.sum()) / (2.0 * len(first) * len(second)))
+
+
+def probability_of_improvement(
+    first: Sequence[FloatArray],
+    second: Sequence[FloatArray],
+    rng: np.random.Generator,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Return how probably a run of the first strategy beats one of the second, averaged over problems (ties count half).
+
+    Agarwal et al. 2021, section 4.3, with their stratified bootstrap: both samples of each problem are resampled.
+
+    Args:
+        first: scores of the first strategy, one array (runs,) a problem.
+        second: scores of the second strategy on the same problems.
+        rng: where the samples are drawn from.
+        level: probability of coverage that is aimed at.
+        resamples: number of bootstrap samples.
+
+    Raises:
+        ValueError: no problem, different numbers of problems, or an empty sample.
+    """
+    if not first or len(first) != len(second):
+        raise ValueError(f"need the same problems for both, at least one; got {len(first)} and {len(second)}")
+    replicates = np.zeros(resamples)
+    for ours, theirs in zip(first, second, strict=True):
+        one, other = _samples(ours, theirs)
+        wins = (one[:, None] > other) + 0.5 * (one[:, None] == other)  # (runs of first, runs of second)
+        ours_drawn = resample_counts(len(one), resamples, rng)
+        theirs_drawn = resample_counts(len(other), resamples, rng)
+        replicates += np.sum((ours_drawn @ wins) * theirs_drawn, axis=1) / (len(one) * len(other))
+    low, high = percentile_interval(replicates / len(first), level)
+    value = np.mean([vargha_delaney_a12(ours, theirs) for ours, theirs in zip(first, second, strict=True)])
+    return Estimate(float(value), float(low), float(high))
+
+
+def mann_whitney(first: FloatArray, second: FloatArray) -> float:
+    """Return the two-sided p value of the Mann-Whitney U test for independent samples.
+
+    The normal approximation with correction for ties and continuity: runs that end at the same cell are ties, and the
+    exact distribution holds for none. Two samples that are all one value give 1. NaN if a sample holds NaN.
+
+    Raises:
+        ValueError: an empty sample.
+    """
+    first, second = _samples(first, second)
+    if np.isnan(first).any() or np.isnan(second).any():
+        return float("nan")
+    if np.ptp(np.concatenate([first, second])) == 0.0:
+        return 1.0
+    return float(stats.mannwhitneyu(first, second, alternative="two-sided", method="asymptotic").pvalue)
+
+
+def holm(p_values: FloatArray) -> FloatArray:
+    """Return p values adjusted for the number of tests, step-down after Holm 1979; NaN (no test) stays NaN, uncounted.
+
+    Args:
+        p_values: shape (tests,), each in [0, 1] or NaN.
+
+    Returns:
+        Shape (tests,): rejecting where it is below alpha keeps the probability of any false rejection below alpha.
+
+    Raises:
+        ValueError: a p value outside [0, 1].
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    tested = ~np.isnan(p_values)
+    known = p_values[tested]
+    if known.size and (known.min() < 0.0 or known.max() > 1.0):
+        raise ValueError(f"p values must be in [0, 1], not {known.min()} to {known.max()}")
+    order = np.argsort(known, kind="stable")
+    raised = np.maximum.accumulate(known[order] * np.arange(known.size, 0, -1))
+    adjusted = np.empty_like(known)
+    adjusted[order] = np.minimum(raised, 1.0)
+    result = np.full_like(p_values, np.nan)
+    result[tested] = adjusted
+    return result
+
+
+class PairwiseTests(NamedTuple):
+    """All pairs of k samples, each array (k, k), row against column.
+
+    Attributes:
+        difference: mean of the row minus mean of the column.
+        p_value: two-sided Mann-Whitney, one on the diagonal.
+        p_holm: the same, Holm-corrected over the k (k - 1) / 2 pairs.
+        a12: Vargha-Delaney effect size of the row against the column.
+    """
+
+    difference: FloatArray
+    p_value: FloatArray
+    p_holm: FloatArray
+    a12: FloatArray
+
+
+def pairwise_tests(samples: Sequence[FloatArray]) -> PairwiseTests:
+    """Test every pair of independent samples, each of shape (runs,) and complete.
+
+    The correction spans all pairs, not only those with the best: which sample is the best is read off the same data, and
+    the k - 1 tests against a winner picked that way reject too often (tests/test_analysis_statistics.py shows it).
+    """
+    size = len(samples)
+    means = np.array([np.mean(sample) for sample in samples])
+    p_value, p_holm, a12 = np.ones((size, size)), np.ones((size, size)), np.full((size, size), 0.5)
+    rows, columns = np.triu_indices(size, 1)
+    for row, column in zip(rows, columns, strict=True):
+        p_value[row, column] = p_value[column, row] = mann_whitney(samples[row], samples[column])
+        a12[row, column] = vargha_delaney_a12(samples[row], samples[column])
+        a12[column, row] = 1.0 - a12[row, column]
+    p_holm[rows, columns] = p_holm[columns, rows] = holm(p_value[rows, columns])
+    return PairwiseTests(means[:, None] - means[None, :], p_value, p_holm, a12)
+
+
+def _samples(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.ndim != 1 or second.ndim != 1 or not first.size or not second.size:
+        raise ValueError(f"samples must be one-dimensional and not empty; got shapes {first.shape} and {second.shape}")
+    return first, second

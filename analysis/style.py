@@ -1,0 +1,178 @@
+"""How figures look: one style, one colour and dash pattern for each entrant everywhere, and files of equal bytes.
+
+Colours are those of Okabe & Ito (Color Universal Design, 2008), which readers with any colour vision can tell apart, without
+the yellow, which thin lines on white do not show. Dash patterns tell the lines apart in print without colour. matplotlib is
+used through its objects alone; its settings hold within `styled()` and are put back afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from .records import Entrant
+
+TEXT_WIDTH = 5.5  # inches: NeurIPS, ICLR; ICML and CVPR pages are wider
+DPI = 300
+
+BLACK = "#000000"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+Dash = tuple[float, tuple[float, ...] | None]
+SOLID: Dash = (0.0, None)
+DASHES: tuple[Dash, ...] = (
+    SOLID,
+    (0.0, (5.0, 1.2)),
+    (0.0, (3.0, 1.0, 1.0, 1.0)),
+    (0.0, (1.2, 1.0)),
+    (0.0, (6.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
+)
+
+
+class LineStyle(NamedTuple):
+    """Colour (hex) and dash pattern (offset, lengths in line widths) of an entrant."""
+
+    colour: str
+    dash: Dash
+
+
+# Strategies that nearly every comparison holds keep these; all others get theirs from their names.
+KNOWN: Mapping[str, LineStyle] = {
+    "random_search": LineStyle(BLACK, DASHES[3]),
+    "regularized_evolution": LineStyle(COLOURS[1], SOLID),
+    "local_search": LineStyle(COLOURS[0], DASHES[1]),
+    "reinforce": LineStyle(COLOURS[2], DASHES[2]),
+}
+
+SETTINGS: Mapping[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#444444",
+    "axes.grid": True,
+    "axes.labelsize": 7.5,
+    "axes.labelpad": 2.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlepad": 4.0,
+    "axes.titlesize": 8.0,
+    "figure.dpi": DPI,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same glyphs on every machine
+    "font.size": 7.0,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.5,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "lines.dash_capstyle": "butt",
+    "lines.linewidth": 1.2,
+    "lines.solid_capstyle": "round",
+    "mathtext.fontset": "dejavusans",
+    "path.simplify": True,
+    "pdf.fonttype": 42,  # TrueType: conferences refuse type 3
+    "ps.fonttype": 42,
+    "savefig.dpi": DPI,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "nasbench",  # otherwise ids are random
+    "text.color": "#222222",
+    "xtick.color": "#444444",
+    "xtick.labelcolor": "#222222",
+    "xtick.labelsize": 6.5,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.5,
+    "xtick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "ytick.color": "#444444",
+    "ytick.labelcolor": "#222222",
+    "ytick.labelsize": 6.5,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.5,
+    "ytick.minor.size": 1.5,
+    "ytick.minor.width": 0.4,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Hold matplotlib to this style, from its own defaults on: a user's matplotlibrc changes nothing."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(dict(SETTINGS))
+        yield
+
+
+def line_styles(entrants: Mapping[str, Entrant]) -> dict[str, LineStyle]:
+    """Choose a style for each entrant from its strategy's name, all different while there are enough.
+
+    The first entrant of a known strategy has the strategy's own style. All others begin at a place that their name says
+    and take the first style that is free, preferring a colour that no one else of the family has.
+
+    Args:
+        entrants: by name; the order does not matter.
+
+    Returns:
+        By name. From the 31st entrant on styles repeat.
+    """
+    slots = [LineStyle(colour, dash) for dash in DASHES for colour in COLOURS]
+    chosen: dict[str, LineStyle] = {}
+    for name in sorted(entrants):
+        style = KNOWN.get(entrants[name].strategy)
+        if style is not None and style not in chosen.values():
+            chosen[name] = style
+    for name in sorted(set(entrants) - chosen.keys()):
+        start = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % len(slots)
+        ordered = slots[start:] + slots[:start]
+        family = {chosen[other].colour for other in chosen if entrants[other].family == entrants[name].family}
+        free = [style for style in ordered if style not in chosen.values()]
+        chosen[name] = next((style for style in free if style.colour not in family), (free or ordered)[0])
+    return {name: chosen[name] for name in entrants}
+
+
+def plain(value: float, _: object = None) -> str:
+    """Write a tick's value without an exponent where that is short.
+
+    >>> [plain(value) for value in (0.05, 1.0, 20.0, 30000.0, 2000000.0)]
+    ['0.05', '1', '20', '30,000', '2×10⁶']
+    """
+    if value >= 1e5:
+        exponent = len(f"{value:.0f}") - 1
+        factor = f"{value / 10**exponent:g}"
+        power = "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return power if factor == "1" else f"{factor}×{power}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+
+
+def logarithmic(axes: Axes, which: str) -> None:
+    """Make an axis ("x" or "y") logarithmic, with plain labels: at 1, 2, 5 where it spans little, else at powers of ten.
+
+    Call it when the limits are final.
+    """
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    labelled = (1.0, 2.0, 5.0) if high / low < 60.0 else (1.0, 3.0) if high / low < 200.0 and which == "y" else (1.0,)
+    axis.set_major_locator(LogLocator(base=10.0, subs=labelled, numticks=12))
+    axis.set_major_formatter(FuncFormatter(plain))
+    axis.set_minor_locator(LogLocator(base=10.0, subs=tuple(map(float, range(2, 10))), numticks=12))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PDF, SVG and PNG without dates, so that equal figures are equal bytes; return the files.
+
+    Call it within `styled()`.
+    """
+    FigureCanvasAgg(figure)
+    files = []
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".svg", {"Date": None}), (".png", {})):
+        path = stem.with_suffix(suffix)
+        figure.savefig(path, metadata=metadata)
+        files.append(path)
+    return files
