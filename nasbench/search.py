@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -92,7 +92,7 @@ class Run:
 
 
 class StrategyError(RuntimeError):
-    """A strategy broke the contract: it yielded something that is no proposal. The message shows what."""
+    """A strategy broke the contract: it is no generator or yielded something that is no proposal. The message shows what."""
 
 
 class _Refused(Exception):
@@ -101,12 +101,12 @@ class _Refused(Exception):
 
 @dataclass(slots=True)
 class _Training:
-    """The latest training of a cell within a run."""
+    """What a run has paid for: a training of a cell up to some epoch."""
 
     seed: int
     epochs: int
     cost: float  # from epoch 0
-    finished: float
+    finished: float  # on the run's clock
 
 
 def run(
@@ -125,7 +125,8 @@ def run(
         strategy: generator function, called as `strategy(benchmark.space, rng, benchmark.epochs, **settings)`.
         benchmark: what answers.
         budget: simulated seconds; every logged training finished at or before it.
-        seed: split into one stream for the strategy and one for the choice of trainings.
+        seed: split into one stream for the strategy and one for the choice of trainings; it is not changed, so that the
+            same object gives the same run again.
         settings: keyword settings of the strategy.
         rules: how queries are charged; default `Rules()`.
         on_finish: called with each line of the log as it is written (progress of live runs).
@@ -134,8 +135,8 @@ def run(
         The log, why the run ended, and the strategy's own seconds.
 
     Raises:
-        ValueError: the budget is not positive, or the strategy refuses a setting.
-        StrategyError: the strategy yielded something that is no proposal.
+        ValueError: the budget is not positive, the strategy refuses a setting, or the benchmark charges less than nothing.
+        StrategyError: the strategy is no generator function, or yielded something that is no proposal.
         QueryError, SpaceError: the strategy asked for what the benchmark does not hold.
 
     Example:
@@ -145,10 +146,22 @@ def run(
     """
     if not budget > 0:
         raise ValueError(f"budget is {budget} seconds, must be above 0")
-    strategy_seed, noise_seed = seed.spawn(2)
-    search = strategy(benchmark.space, np.random.default_rng(strategy_seed), benchmark.epochs, **dict(settings or {}))
-    loop = _Loop(benchmark, budget, np.random.default_rng(noise_seed), rules or Rules(), on_finish)
-    return loop.carry_out(search)
+    rng, noise = (np.random.default_rng(_child(seed, number)) for number in range(2))
+    search = strategy(benchmark.space, rng, benchmark.epochs, **dict(settings or {}))
+    if not isinstance(search, Generator):
+        raise StrategyError(f"the strategy returned {search!r}; it must be a generator function (one with `yield`)")
+    return _Loop(benchmark, budget, noise, rules or Rules(), on_finish).carry_out(search)
+
+
+def _child(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
+    """Return what `seed.spawn` returns the first time, without the count of children that makes the second time differ."""
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number), pool_size=seed.pool_size)
+
+
+def _training_seeds(noise: np.random.Generator) -> Iterator[int]:
+    """Yield one seed for each cell that a run meets; drawn many at a time, which costs a tenth."""
+    while True:
+        yield from noise.integers(2**31, size=256).tolist()
 
 
 class _Loop:
@@ -164,14 +177,14 @@ class _Loop:
     ) -> None:
         self.benchmark = benchmark
         self.budget = budget
-        self.noise = noise
+        self.seeds = _training_seeds(noise)
         self.rules = rules
         self.on_finish = on_finish
         self.now = 0.0
         self.running: list[tuple[float, int, Finished]] = []  # heap by (finish, order of submission)
         self.submitted = 0
         self.free_answers = 0
-        self.trainings: dict[Hashable, _Training] = {}
+        self.trainings: dict[Hashable, list[_Training]] = {}  # by cell, in order of starting
         self.asynchronous: set[int] = set()  # order numbers of running submissions
         self.undelivered: list[Observation] = []  # submissions that finished and were not sent to the strategy yet
         self.awaited: dict[int, Observation] = {}  # other answers, by order number
@@ -209,7 +222,7 @@ class _Loop:
         """Carry out one proposal and return what the strategy is sent."""
         if isinstance(proposal, Query):
             return self.wait_for(self.start(proposal))
-        if isinstance(proposal, Submit):
+        if isinstance(proposal, Submit) and isinstance(proposal.query, Query):
             self.asynchronous.add(self.start(proposal.query))
             while self.running and (len(self.running) >= self.rules.workers or self.running[0][0] <= self.now):
                 self.finish_next()
@@ -236,37 +249,41 @@ class _Loop:
         """
         while len(self.running) >= self.rules.workers:
             self.finish_next()
-        cell = self.benchmark.cell(query.architecture)
-        seed, paid = self.choose(cell, query.epochs)
+        made = self.trainings.setdefault(self.benchmark.cell(query.architecture), [])
+        seed, base = self.choose(made, query.epochs)
         told = self.benchmark.evaluate(query, seed)
-        charge = told.cost - paid
-        if charge <= 0.0 and paid > 0.0:  # answered from what the run has paid for
-            charge = 0.0
-            self.free_answers += 1
-        else:
-            self.free_answers = 0
+        if not told.cost >= 0.0:
+            raise ValueError(f"the benchmark charges {told.cost} seconds for {query}, must be 0 or more")
+        charge = told.cost if base is None else max(0.0, told.cost - base.cost)
+        self.free_answers = 0 if charge > 0.0 else self.free_answers + 1
         finish = self.now + charge
         if finish > self.budget:
             raise _Refused
-        if paid <= told.cost:
-            self.trainings[cell] = _Training(seed, query.epochs, told.cost, finish)
-        observation = Observation(query, told.validation_accuracy, charge)
+        if base is None or base.epochs < query.epochs:
+            made.append(_Training(seed, query.epochs, told.cost, finish))
+        observation = told if charge == told.cost else Observation(query, told.validation_accuracy, charge)
         self.submitted += 1
         heapq.heappush(self.running, (finish, self.submitted, Finished(observation, seed, self.now, finish)))
         return self.submitted
 
-    def choose(self, cell: Hashable, epochs: int) -> tuple[int, float]:
-        """Return the seed of the training that answers and the seconds of it that are already paid."""
-        last = self.trainings.get(cell)
-        if last is None:
-            return int(self.noise.integers(2**31)), 0.0
-        known = last.finished <= self.now  # a training that still runs can't be continued or quoted
-        if last.epochs < epochs:
-            if known and self.rules.promotion == "continue":
-                return last.seed, last.cost
-        elif known and self.rules.duplicates == "free":
-            return last.seed, last.cost
-        return last.seed + 1, 0.0
+    def choose(self, made: list[_Training], epochs: int) -> tuple[int, _Training | None]:
+        """Return the seed of the training that answers, and what the run has already paid for of that training.
+
+        Args:
+            made: the cell's trainings so far, in order of starting.
+            epochs: what is asked for.
+        """
+        if not made:
+            return next(self.seeds), None
+        # A training that still runs can be neither quoted nor continued.
+        if self.rules.duplicates == "free":
+            for training in reversed(made):
+                if training.epochs >= epochs and training.finished <= self.now:
+                    return training.seed, training
+        last = made[-1]
+        if self.rules.promotion == "continue" and last.epochs < epochs and last.finished <= self.now:
+            return last.seed, last
+        return last.seed + 1, None
 
     def finish_next(self) -> None:
         """Advance the clock to the next finished training and log it."""
@@ -299,7 +316,14 @@ def incumbents(epochs: NDArray[np.int32], validation_accuracy: NDArray[np.float6
         >>> incumbents(np.array([4, 4, 12, 4]), np.array([0.5, 0.6, 0.4, 0.9])).tolist()
         [0, 1, 2, 2]
     """
-    merit = 2.0 * epochs + validation_accuracy  # an accuracy is at most 1, so fidelity always weighs more
+    count = len(epochs)
+    if count == 0:
+        return np.zeros(0, dtype=np.int64)
+    # Merit is the rank among the log's (epochs, accuracy) pairs, equal pairs sharing one.
+    order = np.lexsort((validation_accuracy, epochs))
+    ranked = np.stack([epochs, validation_accuracy])[:, order]
+    merit = np.empty(count, dtype=np.int64)
+    merit[order] = np.concatenate([[0], np.cumsum((np.diff(ranked) != 0).any(axis=0))])
     best = np.maximum.accumulate(merit)
-    improves = np.concatenate([[True], merit[1:] > best[:-1]]) if len(merit) else np.zeros(0, dtype=bool)
-    return np.maximum.accumulate(np.where(improves, np.arange(len(merit)), 0))
+    improves = np.concatenate([[True], merit[1:] > best[:-1]])
+    return np.maximum.accumulate(np.where(improves, np.arange(count), 0))
