@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.query import Observation, Query, QueryError
-from nasbench.space import Architecture, CellSpace
+from nasbench.space import Architecture, CellSpace, SpaceError
 from nasbench.table import MISSING, Table
 
 
@@ -72,9 +72,14 @@ class TabularBenchmark:
 
         Raises:
             QueryError: the table holds no such number of epochs.
+            SpaceError: an index is outside the space.
         """
         if epochs not in self._position:
             raise QueryError(f"{epochs} epochs are not in the table for {self.dataset}; it has {self.epochs}")
+        if len(indices) and not 0 <= indices.min() <= indices.max() < self.space.size:  # -1 would be the last one
+            raise SpaceError(
+                f"indices from {indices.min()} to {indices.max()} leave 0..{self.space.size - 1} of space {self.space.name}"
+            )
         rows = self._row_of_index[indices]
         repeats = self._repeats[rows]
         known = (rows >= 0) & (repeats > 0)
