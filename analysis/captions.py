@@ -134,7 +134,9 @@ def source(comparison: Comparison) -> str:
 
 def caption(comparison: Comparison, *sentences: str) -> str:
     """Join what is particular to a table or figure with what all of them say."""
-    common = f"{sample(comparison)} {budgets(comparison)}{endings(comparison)}{omissions(comparison)} {source(comparison)}"
+    common = (
+        f"{sample(comparison)} {budgets(comparison)}{endings(comparison)}{omissions(comparison)} {source(comparison)}"
+    )
     return f"{' '.join(sentences)} {common}"
 
 
@@ -151,6 +153,15 @@ def figure_captions(comparison: Comparison) -> dict[str, str]:
     targets = scores.default_targets(next(iter(comparison.experiment.problems.values())))
     return {
         "regret-over-seconds": caption(comparison, "Regret against simulated seconds.", regret, band, steps, tail),
+        "median-regret-over-seconds": caption(
+            comparison,
+            "Regret of the median run against simulated seconds.",
+            regret,
+            "Lines: median over runs; bands: from the first to the third quartile of the runs (their spread, not an "
+            "interval of the median). A line that falls to zero leaves through the lower edge.",
+            steps,
+            tail,
+        ),
         "regret-over-queries": caption(
             comparison,
             "Regret against the number of queries, whatever each cost.",

@@ -213,7 +213,9 @@ def _check_values(runs: Runs, problem: Problem) -> None:
         raise ChunkError(f"finished falls within run {_run_of(runs, int(falling[0]))}")
     strange = ~np.isin(runs.epochs, problem.epochs)
     if strange.any():
-        raise ChunkError(f"epochs holds {runs.epochs[strange][0]}; the problem has {', '.join(map(str, problem.epochs))}")
+        raise ChunkError(
+            f"epochs holds {runs.epochs[strange][0]}; the problem has {', '.join(map(str, problem.epochs))}"
+        )
 
 
 def _check_range(runs: Runs, name: str, low: float, high: float) -> None:

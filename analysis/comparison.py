@@ -7,7 +7,9 @@ Random numbers (bootstrap) come from generators keyed by data set and entrant: o
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -24,6 +26,8 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 ALPHA = 0.05  # probability of any false difference on one data set at one checkpoint
 MEDIAN_QUARTILES = (0.5, 0.25, 0.75)
+TARGET_POINTS = (1.0, 0.5, 0.2, 0.1, 0.05)  # regrets in percentage points whose expected running times are given
+REFERENCE = "random_search"  # the strategy that every comparison needs (Lindauer & Hutter 2020, item 7)
 FEW_RUNS = 20  # fewer make percentile intervals of a mean noticeably too short
 
 
@@ -81,7 +85,9 @@ class Scores:
         spent: simulated seconds used, (runs,).
         overhead: measured seconds of the strategy's own computation, (runs,), NaN where not measured.
         ended: runs that the strategy ended before the budget did.
-        hits: simulated seconds to each target, (runs, targets).
+        targets: regrets of the runtime profile, (targets,), fraction, falling.
+        hits: simulated seconds to each of them, (runs, targets), infinity where never.
+        point_hits: the same for the round regrets of `TARGET_POINTS`.
         area: mean regret over log time from the first checkpoint on, (runs,), fraction.
         log_area: mean log10 regret over log time from the first checkpoint on, (runs,).
         summary: the regret summarised at the checkpoints.
@@ -100,7 +106,9 @@ class Scores:
     spent: FloatArray
     overhead: FloatArray
     ended: int
+    targets: FloatArray
     hits: FloatArray
+    point_hits: FloatArray
     area: FloatArray
     log_area: FloatArray
     summary: Summary
@@ -139,6 +147,12 @@ class Comparison:
     order: tuple[str, ...]
     faults: tuple[Fault, ...]
 
+    @property
+    def reference(self) -> str | None:
+        """The entrant that is random search, the first if there are several, None if there is none."""
+        entrants = self.experiment.entrants
+        return next((name for name in entrants if entrants[name].strategy == REFERENCE and name in self.order), None)
+
     def best(self, dataset: str, checkpoint: int = -1) -> str | None:
         """Return the entrant with the lowest mean regret, None if at that checkpoint none has an incumbent in every run."""
         means = [self.scores[dataset, entrant].summary.mean[checkpoint] for entrant in self.tested[dataset]]
@@ -158,7 +172,8 @@ class Comparison:
         return tuple(
             entrant
             for column, entrant in enumerate(entrants)
-            if entrant != best and not _worse(tests.difference[row, column], tests.p_holm[row, column])
+            if entrant != best
+            and not _worse(tests.difference[row, column], tests.p_holm[row, column])
             and not np.isnan(tests.difference[row, column])
         )
 
@@ -223,8 +238,11 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
     score = scores.take(runs.score, observation)
     regret = scores.regret(runs, problem, observation)
     distinct, duplicates = scores.counts(runs)
-    hits = scores.first_hits(runs, problem, scores.default_targets(problem))
+    targets = scores.default_targets(problem)
     start = float(min(at[0], problem.budget / 10.0))
+    seconds, by_seconds, seconds_tail = _over_seconds(runs, problem)
+    queries, by_queries, queries_tail = _over_queries(runs, problem)
+    at_checkpoints, over_seconds, over_queries = summarise([regret, by_seconds, by_queries], rng)
     return Scores(
         run=runs.run,
         score=score,
@@ -237,23 +255,27 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
         spent=scores.spent(runs, problem),
         overhead=runs.overhead,
         ended=int(np.sum(runs.ended != BUDGET_REACHED)),
-        hits=hits,
+        targets=targets,
+        hits=scores.first_hits(runs, problem, targets),
+        point_hits=scores.first_hits(runs, problem, np.array(TARGET_POINTS) / 100.0),
         area=scores.area_under_curve(runs, problem, start),
         log_area=scores.area_under_curve(runs, problem, start, logarithm=True),
-        summary=summarise(regret, rng),
-        seconds=_curve_of_seconds(runs, problem, rng),
-        by_queries=_curve_of_queries(runs, problem, rng),
+        summary=at_checkpoints,
+        seconds=Curve(seconds, over_seconds, seconds_tail),
+        by_queries=Curve(queries, over_queries, queries_tail),
     )
 
 
-def summarise(values: FloatArray, rng: np.random.Generator) -> Summary:
-    """Summarise values of shape (runs, points) over the runs."""
+def summarise(parts: Sequence[FloatArray], rng: np.random.Generator) -> list[Summary]:
+    """Summarise arrays of shape (runs, points) over the runs, all with the same bootstrap samples."""
+    values = np.concatenate(parts, axis=1)
     runs = len(values)
-    active = np.mean(~np.isnan(values), axis=0)
-    median, lower, upper = np.quantile(values, MEDIAN_QUARTILES, axis=0)
     none = np.full(values.shape[1], np.nan)
     interval = statistics.bootstrap_interval(values, rng) if runs > 1 else Interval(none, none)
-    return Summary(runs, active, values.mean(axis=0), *interval, median, lower, upper)
+    active = np.mean(~np.isnan(values), axis=0)
+    rows = np.stack([active, values.mean(axis=0), *interval, *np.quantile(values, MEDIAN_QUARTILES, axis=0)])
+    edges = np.cumsum([0, *[part.shape[1] for part in parts]])
+    return [Summary(runs, *rows[:, first:last]) for first, last in itertools.pairwise(edges)]
 
 
 def generator(*names: str) -> np.random.Generator:
@@ -262,33 +284,37 @@ def generator(*names: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(int.from_bytes(digest, "big")))
 
 
-def _curve_of_seconds(runs: Runs, problem: Problem, rng: np.random.Generator) -> Curve:
+def _over_seconds(runs: Runs, problem: Problem) -> tuple[FloatArray, FloatArray, float]:
+    """Return times, regrets (runs, times), and the time from which on half of the runs or more had ended."""
     grid = scores.seconds_grid(problem.budget)
     regret = scores.regret(runs, problem, scores.observed_by(runs, grid))
-    used = scores.spent(runs, problem)
-    tail = float(np.median(used)) if np.mean(runs.ended != BUDGET_REACHED) >= 0.5 else problem.budget
-    return _trimmed(grid, regret, tail, rng)
+    stopped = float(np.median(scores.spent(runs, problem)))
+    tail = stopped if np.mean(runs.ended != BUDGET_REACHED) >= 0.5 else problem.budget
+    return *_complete(grid, regret), tail
 
 
-def _curve_of_queries(runs: Runs, problem: Problem, rng: np.random.Generator) -> Curve:
-    open_ended = runs.ended == BUDGET_REACHED
-    most = int(runs.queries[open_ended].min() if open_ended.any() else runs.queries.max())
+def _over_queries(runs: Runs, problem: Problem) -> tuple[FloatArray, FloatArray, float]:
+    """Return numbers of queries, regrets (runs, numbers), and the number from which on half of the runs had ended."""
+    limited = runs.ended == BUDGET_REACHED
+    most = int(runs.queries[limited].min() if limited.any() else runs.queries.max())
     grid = scores.queries_grid(most)
-    tail = float(np.median(runs.queries)) if open_ended.mean() <= 0.5 else float(most)
     regret = scores.regret(runs, problem, scores.observed_after(runs, grid))
-    return _trimmed(grid.astype(np.float64), regret, tail, rng)
+    tail = float(np.median(runs.queries)) if limited.mean() <= 0.5 else float(most)
+    return *_complete(grid.astype(np.float64), regret), tail
 
 
-def _trimmed(x: FloatArray, regret: FloatArray, tail: float, rng: np.random.Generator) -> Curve:
-    """Summarise where all runs have an incumbent; a curve that averaged only the early ones would flatter them."""
+def _complete(x: FloatArray, regret: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Keep the points where all runs have an incumbent; a curve that averaged only the early ones would flatter them."""
     complete = ~np.isnan(regret).any(axis=0)
-    return Curve(x[complete], summarise(regret[:, complete], rng), tail)
+    return x[complete], regret[:, complete]
 
 
 def _averages(experiment: Experiment, measured: dict[tuple[str, str], Scores]) -> dict[str, Average]:
     result = {}
     for entrant in experiment.entrants:
-        strata = [measured[key].regret[:, -1] for key in ((name, entrant) for name in experiment.problems) if key in measured]
+        strata = [
+            measured[key].regret[:, -1] for key in ((name, entrant) for name in experiment.problems) if key in measured
+        ]
         if len(strata) == len(experiment.problems) and not any(np.isnan(values).any() for values in strata):
             mean = float(np.mean([values.mean() for values in strata]))
             low, high = float("nan"), float("nan")

@@ -22,7 +22,6 @@ from .style import TEXT_WIDTH, LineStyle, line_styles, logarithmic
 
 MOST_LINES = 8  # a panel
 MOST_ROWS = 6  # a page
-REFERENCE = "random_search"
 
 Draw = Callable[[Axes, str, str, LineStyle], None]
 """`draw(axes, data set, entrant, style)` puts one entrant into one panel."""
@@ -38,6 +37,11 @@ class Plot(NamedTuple):
 def regret_over_seconds(comparison: Comparison) -> list[Plot]:
     """Draw mean regret with its interval against simulated seconds, both logarithmic."""
     return _regret(comparison, "seconds", "simulated seconds")
+
+
+def median_regret_over_seconds(comparison: Comparison) -> list[Plot]:
+    """Draw the median regret with the quartiles against simulated seconds: what a single run may expect."""
+    return _regret(comparison, "seconds", "simulated seconds", median=True)
 
 
 def regret_over_queries(comparison: Comparison) -> list[Plot]:
@@ -74,7 +78,7 @@ def regret_at_budget(comparison: Comparison) -> list[Plot]:
 
 def targets_over_seconds(comparison: Comparison) -> list[Plot]:
     """Draw the share of pairs of run and target reached by each time (COCO's runtime profiles)."""
-    starts = {}
+    starts: dict[str, float] = {}
 
     def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
         found = comparison.scores[dataset, entrant]
@@ -82,7 +86,7 @@ def targets_over_seconds(comparison: Comparison) -> list[Plot]:
         share = scores.targets_reached(found.hits, grid)
         begun = np.flatnonzero(share > 0)
         first = int(begun[0]) if begun.size else len(grid) - 1
-        starts[dataset] = min(starts.get(dataset, np.inf), grid[first])
+        starts[dataset] = min(starts.get(dataset, np.inf), float(grid[first]))
         axes.plot(grid[max(first - 1, 0) :], share[max(first - 1, 0) :], color=style.colour, linestyle=style.dash)
 
     def finish(axes: Axes, dataset: str, entrants: Sequence[str]) -> None:
@@ -94,7 +98,7 @@ def targets_over_seconds(comparison: Comparison) -> list[Plot]:
     return _panels(comparison, draw, finish, "simulated seconds", "share of targets reached")
 
 
-def _regret(comparison: Comparison, which: str, label: str) -> list[Plot]:
+def _regret(comparison: Comparison, which: str, label: str, median: bool = False) -> list[Plot]:
     # Between the points of the dense grid of seconds a line is as good as a step and keeps dashes clean.
     step: Literal["post"] | None = "post" if which == "by_queries" else None
 
@@ -106,13 +110,15 @@ def _regret(comparison: Comparison, which: str, label: str) -> list[Plot]:
         x, regret, tail = curve(dataset, entrant)
         if not len(x):
             return
-        low, high = 100 * regret.low, 100 * regret.high
+        ends = (regret.lower_quartile, regret.upper_quartile) if median else (regret.low, regret.high)
+        low, high = (np.maximum(100 * end, 1e-9) for end in ends)  # zero has no place on a logarithmic axis
+        centre = np.maximum(100 * (regret.median if median else regret.mean), 1e-9)
         if not np.isnan(low).any():
             axes.fill_between(x, low, high, step=step, color=style.colour, alpha=0.18, linewidth=0)
         for part, width in ((x <= tail, 1.2), (x >= tail, 0.5)):
             axes.plot(
                 x[part],
-                100 * regret.mean[part],
+                centre[part],
                 drawstyle="steps-post" if step else "default",
                 color=style.colour,
                 linestyle=style.dash,
@@ -123,19 +129,19 @@ def _regret(comparison: Comparison, which: str, label: str) -> list[Plot]:
         shown = [curve(dataset, entrant) for entrant in entrants if (dataset, entrant) in comparison.scores]
         shown = [each for each in shown if len(each.x)]
         axes.set_xscale("log")
-        axes.set_yscale("log", nonpositive="clip")
+        axes.set_yscale("log")
         if shown:
             axes.set_xlim(min(each.x[0] for each in shown), max(each.x[-1] for each in shown) * (1 + 1e-9))
-            axes.set_ylim(*_regret_limits([each.regret.mean for each in shown]))
+            axes.set_ylim(*_regret_limits([each.regret.median if median else each.regret.mean for each in shown]))
         logarithmic(axes, "x")
         logarithmic(axes, "y")
 
     return _panels(comparison, draw, finish, label, "regret (points)")
 
 
-def _regret_limits(means: Sequence[FloatArray]) -> tuple[float, float]:
-    """Return limits in points that hold all means; a mean of zero, all runs at the optimum, leaves at the lower edge."""
-    values = 100 * np.concatenate(means)
+def _regret_limits(lines: Sequence[FloatArray]) -> tuple[float, float]:
+    """Return limits in points that hold all lines; one that falls to zero, the optimum, leaves through the lower edge."""
+    values = 100 * np.concatenate(lines)
     positive = values[values >= 100 * scores.FLOOR]
     if not positive.size:
         return 100 * scores.FLOOR, 1.0
@@ -152,7 +158,7 @@ def groups_of(comparison: Comparison) -> list[tuple[str, tuple[str, ...]]]:
     if len(order) <= MOST_LINES:
         return [("", order)]
     entrants = comparison.experiment.entrants
-    reference = tuple(name for name in order if entrants[name].strategy == REFERENCE)[:1]
+    reference = () if comparison.reference is None else (comparison.reference,)
     families: dict[str, list[str]] = {}
     for name in order:
         if name not in reference:
@@ -227,7 +233,7 @@ def _many_groups(
 ) -> Plot:
     """Lay one group a row, one data set a column, the legend of each row at its right."""
     datasets = list(comparison.experiment.problems)
-    figure = Figure(figsize=(TEXT_WIDTH, 1.35 * len(groups) + 0.4), layout="constrained")
+    figure = Figure(figsize=(TEXT_WIDTH, 1.15 * len(groups) + 0.5), layout="constrained")
     grid = figure.subplots(len(groups), len(datasets), squeeze=False)
     for row, (title, entrants) in enumerate(groups):
         for column, dataset in enumerate(datasets):
@@ -235,18 +241,20 @@ def _many_groups(
             _fill(axes, comparison, dataset, entrants, draw, finish)
             if row == 0:
                 axes.set_title(dataset_title(dataset))
-            if row == len(groups) - 1:
-                axes.set_xlabel(x_label)
-            if column == 0:
-                axes.set_ylabel(y_label)
+            axes.tick_params(labelbottom=row == len(groups) - 1)
         grid[row, -1].legend(
             handles=_handles(comparison, entrants),
-            title=title,
+            title=title[:1].upper() + title[1:],
+            title_fontproperties={"size": 7.0, "weight": "bold"},
             loc="center left",
-            bbox_to_anchor=(1.02, 0.5),
+            bbox_to_anchor=(1.04, 0.5),
             alignment="left",
             borderaxespad=0.0,
+            handlelength=2.2,
+            labelspacing=0.3,
         )
+    figure.supxlabel(x_label, fontsize=7.5)
+    figure.supylabel(y_label, fontsize=7.5)
     for column in range(len(datasets)):  # rows can be compared: one scale for a data set
         limits = np.array([[*axes.get_xlim(), *axes.get_ylim()] for axes in grid[:, column]])
         for axes in grid[:, column]:

@@ -11,8 +11,7 @@ empirical runtime distributions). Relative improvement: Yang, Esperanca & Carluc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,9 @@ IntArray: TypeAlias = NDArray[np.int64]
 # Below it differences are not worth naming, whatever their p value: 0.1 points (fractions here). With 500 runs trifles
 # become significant.
 SMALLEST_EFFECT = 0.001
-FLOOR = SMALLEST_EFFECT / 10  # regrets below count as this where a logarithm is taken; a run at the optimum has regret 0
+FLOOR = (
+    SMALLEST_EFFECT / 10
+)  # regrets below count as this where a logarithm is taken; a run at the optimum has regret 0
 
 
 def observed_by(runs: Runs, seconds: FloatArray) -> IntArray:
@@ -226,9 +227,9 @@ def queries_grid(most: int, points_a_decade: int = 40) -> IntArray:
 
 
 def _first_occurrence(owner: IntArray, *keys: NDArray[np.int32]) -> NDArray[np.bool_]:
-    order = np.lexsort((*keys, owner))  # stable: equal keys stay in order of finishing
+    columns: tuple[NDArray[np.integer[Any]], ...] = (owner, *keys)
+    order = np.lexsort(columns[::-1])  # stable: equal keys stay in order of finishing
     changed = np.ones(len(order), dtype=bool)
-    columns: Sequence[NDArray[np.integer]] = (owner, *keys)
     if len(order):
         changed[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
     first = np.empty(len(order), dtype=bool)
@@ -237,5 +238,6 @@ def _first_occurrence(owner: IntArray, *keys: NDArray[np.int32]) -> NDArray[np.b
 
 
 def _running_count(flag: NDArray[np.bool_], runs: Runs) -> IntArray:
-    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(flag)])
-    return total[1:] - np.repeat(total[runs.start[:-1]], runs.queries)
+    total: IntArray = np.concatenate([np.zeros(1, np.int64), np.cumsum(flag, dtype=np.int64)])
+    before: IntArray = np.repeat(total[runs.start[:-1]], runs.queries)
+    return total[1:] - before

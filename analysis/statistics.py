@@ -157,8 +157,7 @@ def stratified_interval(
 
 def interquartile_mean(values: FloatArray, axis: int = 0) -> FloatArray:
     """Return the mean of the middle half of the values: a quarter, rounded down, is cut off at each end."""
-    cut: FloatArray = stats.trim_mean(values, 0.25, axis=axis)
-    return np.asarray(cut, dtype=np.float64)
+    return np.asarray(stats.trim_mean(values, 0.25, axis=axis), dtype=np.float64)
 
 
 def vargha_delaney_a12(first: FloatArray, second: FloatArray) -> float:
@@ -282,7 +281,7 @@ def pairwise_tests(samples: Sequence[FloatArray]) -> PairwiseTests:
     means = np.array([np.mean(sample) for sample in samples])
     p_value, p_holm, a12 = np.ones((size, size)), np.ones((size, size)), np.full((size, size), 0.5)
     rows, columns = np.triu_indices(size, 1)
-    for row, column in zip(rows, columns, strict=True):
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         p_value[row, column] = p_value[column, row] = mann_whitney(samples[row], samples[column])
         a12[row, column] = vargha_delaney_a12(samples[row], samples[column])
         a12[column, row] = 1.0 - a12[row, column]

@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -26,8 +28,8 @@ DPI = 300
 
 BLACK = "#000000"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-Dash = tuple[float, tuple[float, ...] | None]
-SOLID: Dash = (0.0, None)
+Dash: TypeAlias = "Literal['-'] | tuple[float, tuple[float, ...]]"
+SOLID: Dash = "-"
 DASHES: tuple[Dash, ...] = (
     SOLID,
     (0.0, (5.0, 1.2)),
@@ -38,7 +40,7 @@ DASHES: tuple[Dash, ...] = (
 
 
 class LineStyle(NamedTuple):
-    """Colour (hex) and dash pattern (offset, lengths in line widths) of an entrant."""
+    """Colour (hex) and dash pattern (solid, or offset and lengths in line widths) of an entrant."""
 
     colour: str
     dash: Dash
@@ -105,7 +107,8 @@ def styled() -> Iterator[None]:
     """Hold matplotlib to this style, from its own defaults on: a user's matplotlibrc changes nothing."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(dict(SETTINGS))
+        for name, value in SETTINGS.items():
+            mpl.rcParams[name] = value  # type: ignore[index]  # the stub knows literal names alone
         yield
 
 
@@ -146,7 +149,7 @@ def plain(value: float, _: object = None) -> str:
         exponent = len(f"{value:.0f}") - 1
         factor = f"{value / 10**exponent:g}"
         power = "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return power if factor == "1" else f"{factor}×{power}"
+        return power if factor == "1" else f"{factor}\N{MULTIPLICATION SIGN}{power}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
@@ -169,10 +172,12 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
     Call it within `styled()`.
     """
-    FigureCanvasAgg(figure)
-    files = []
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".svg", {"Date": None}), (".png", {})):
-        path = stem.with_suffix(suffix)
-        figure.savefig(path, metadata=metadata)
-        files.append(path)
+    agg = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once: all three formats hold the same picture
+    files = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg", ".pdf")]
+    # The canvases' own functions: `Figure.savefig` would draw each picture twice. The vector formats set their resolution.
+    agg.print_png(files[0])  # type: ignore[no-untyped-call]
+    FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None})  # type: ignore[no-untyped-call]
+    FigureCanvasPdf(figure).print_pdf(files[2], metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
     return files

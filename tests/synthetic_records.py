@@ -200,5 +200,7 @@ def write_walks(
             for first in range(0, runs, chunk or runs):
                 part = walks[first : first + (chunk or runs)]
                 flags = [int(entrant in ended)] * len(part)
-                write_chunk(folder, part, dataset, entrant, budget, first=first, ended=flags, overhead=[0.001] * len(part))
+                write_chunk(
+                    folder, part, dataset, entrant, budget, first=first, ended=flags, overhead=[0.001] * len(part)
+                )
     return folder

@@ -1,0 +1,282 @@
+"""Tables of a comparison for print, as Markdown, LaTeX (booktabs) and CSV.
+
+One row an entrant, best average first, below reference rows: the best that the table holds, and random *sampling*, which
+trains a single cell drawn uniformly. Numbers are per cent, mean ± half the width of the 95 % interval; the best of a column
+is bold, those not distinguishable from it are underlined (LaTeX) or in italics (Markdown). `wide.py` writes everything else
+in fractions and seconds, for machines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from . import captions
+from .comparison import Comparison
+
+Mark = Literal["best", "level", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place of a table: a value in per cent or a count, its half width, and how it compares with its column."""
+
+    value: float
+    half_width: float = float("nan")
+    digits: int = 2
+    mark: Mark = ""
+
+    def text(self, separator: str, missing: str) -> str:
+        """Write value and half width; `missing` where there is no value."""
+        if np.isnan(self.value):
+            return missing
+        value = f"{self.value:,.{self.digits}f}"
+        return value if np.isnan(self.half_width) else f"{value}{separator}{self.half_width:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `group`, a heading that spans columns ("" for none); `name`, its own; `key`, its name in CSV."""
+
+    group: str
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class PrintTable:
+    """A table for print.
+
+    Attributes:
+        name: file name and LaTeX label.
+        columns: headings.
+        references: rows above the rule: name and entries.
+        rows: entrants: name and entries.
+        caption: the whole caption.
+        short_caption: for lists of tables.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    references: tuple[tuple[str, tuple[Entry, ...]], ...]
+    rows: tuple[tuple[str, tuple[Entry, ...]], ...]
+    caption: str
+    short_caption: str
+
+
+NOTHING = Entry(float("nan"))
+DASH = "\N{EN DASH}"  # where there is no value
+BEST_ROW = "Best in the table"
+SAMPLING_ROW = "Random sampling"
+
+
+def comparison_table(comparison: Comparison) -> PrintTable:
+    """Make the main table: scores at the full budget by data set, average regret, and what was asked."""
+    problems = comparison.experiment.problems
+    columns = [
+        Column("Score at full budget (%)", captions.dataset_title(dataset), f"score_percent_{dataset}")
+        for dataset in problems
+    ]
+    columns += [
+        Column("", "Mean regret", "mean_regret_points"),
+        Column("", "Queries", "queries"),
+        Column("", "Cells", "distinct_cells"),
+        Column("", "Duplicates", "duplicates"),
+    ]
+    unused = (NOTHING,) * 3
+    average_gap = float(np.mean([problem.best_score - problem.random_score_mean for problem in problems.values()]))
+    references = (
+        (BEST_ROW, (*[Entry(100 * each.best_score) for each in problems.values()], Entry(0.0, digits=3), *unused)),
+        (
+            SAMPLING_ROW,
+            (
+                *[Entry(100 * each.random_score_mean) for each in problems.values()],
+                Entry(100 * average_gap, digits=3),
+                Entry(1, digits=0),
+                *unused[1:],
+            ),
+        ),
+    )
+    rows = []
+    for entrant in comparison.order:
+        entries = [score_entry(comparison, dataset, entrant, -1) for dataset in problems]
+        average = comparison.average.get(entrant)
+        entries.append(NOTHING if average is None else Entry(100 * average.mean, 50 * (average.high - average.low), 3))
+        found = [comparison.scores[key] for key in comparison.scores if key[1] == entrant]
+        for name in ("queries", "distinct", "duplicates"):
+            mean = np.mean([getattr(each, name)[:, -1].mean() for each in found])
+            entries.append(Entry(float(mean), digits=1))
+        rows.append((comparison.experiment.titles[entrant], tuple(entries)))
+    text = captions.caption(
+        comparison,
+        f"Entrants at the full budget. Score: {captions.score_kind(comparison)} of the incumbent (the cell with the best "
+        f"observed validation accuracy at the highest fidelity seen), mean ± half the width of the "
+        f"{captions.interval('the mean')}. Mean regret: best score in the table minus that, averaged over the data sets, "
+        "in points, runs resampled within each data set. Queries, distinct cells and cells asked for again at a fidelity "
+        "that the run knew: means over runs and data sets.",
+        f"Bold: best mean of the column; underlined or italic: {captions.marks()}",
+    )
+    return PrintTable("comparison", tuple(columns), references, tuple(rows), text, "Entrants at the full budget")
+
+
+def checkpoint_table(comparison: Comparison, dataset: str) -> PrintTable:
+    """Make the table over time of one data set: scores at each checkpoint."""
+    experiment = comparison.experiment
+    problem, title = experiment.problems[dataset], captions.dataset_title(dataset)
+    shares = experiment.checkpoints
+    columns = tuple(
+        Column("Score (%) after a share of the budget", f"{100 * share:g} %", f"score_percent_at_{share:g}")
+        for share in shares
+    )
+    rows = tuple(
+        (
+            experiment.titles[entrant],
+            tuple(score_entry(comparison, dataset, entrant, point) for point in range(len(shares))),
+        )
+        for entrant in comparison.order
+    )
+    text = captions.caption(
+        comparison,
+        f"Scores over time on {title}: {captions.score_kind(comparison)} of the incumbent at that time, mean ± half the "
+        f"width of the {captions.interval('the mean')}. A dash: some run had no incumbent yet.",
+        f"Bold: best mean of the column; underlined or italic: {captions.marks()}",
+    )
+    references = (
+        (BEST_ROW, (Entry(100 * problem.best_score),) * len(shares)),
+        (SAMPLING_ROW, (Entry(100 * problem.random_score_mean),) * len(shares)),
+    )
+    return PrintTable(f"checkpoints-{dataset}", columns, references, rows, text, f"Scores over time on {title}")
+
+
+def score_entry(comparison: Comparison, dataset: str, entrant: str, point: int) -> Entry:
+    """Return an entrant's mean score at a checkpoint, in per cent, marked."""
+    found = comparison.scores.get((dataset, entrant))
+    if found is None:
+        return NOTHING
+    mark: Mark = ""
+    if entrant == comparison.best(dataset, point):
+        mark = "best"
+    elif entrant in comparison.not_worse(dataset, point):
+        mark = "level"
+    best = comparison.experiment.problems[dataset].best_score
+    return Entry(
+        100 * (best - float(found.summary.mean[point])), 100 * float(found.summary.half_width[point]), mark=mark
+    )
+
+
+def to_markdown(table: PrintTable) -> str:
+    """Write a table in Markdown: spanning headings go into each column's own, the caption below."""
+    heads = [f"{column.name}: {column.group}" if column.group else column.name for column in table.columns]
+    lines = [["", *heads], ["---", *["---:"] * len(heads)]]
+    wrap = {"best": "**", "level": "*", "": ""}
+    for name, entries in (*table.references, *table.rows):
+        lines.append([name, *[f"{wrap[each.mark]}{each.text(' ± ', DASH)}{wrap[each.mark]}" for each in entries]])
+    body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"{body}\n\n{table.caption}\n"
+
+
+def to_latex(table: PrintTable) -> str:
+    """Write a table as a LaTeX float with booktabs rules, through pandas' Styler."""
+    wrap = {"best": r"\textbf{{{}}}", "level": r"\underline{{{}}}", "": "{}"}
+
+    def cell(entry: Entry) -> str:
+        value, _, half_width = entry.text(" ", "--").partition(" ")
+        shown = wrap[entry.mark].format(value)
+        return shown if not half_width else rf"{shown} {{\scriptsize $\pm$ {half_width}}}"
+
+    every = (*table.references, *table.rows)
+    frame = pd.DataFrame([[cell(each) for each in entries] for _, entries in every])
+    frame.index = pd.Index([latex_escape(name) for name, _ in every])
+    spanned = any(column.group for column in table.columns)
+    names = [(latex_escape(column.group), latex_escape(column.name)) for column in table.columns]
+    frame.columns = pd.MultiIndex.from_tuples(names) if spanned else pd.Index([name for _, name in names])
+    text = frame.style.to_latex(
+        hrules=True,
+        column_format="l" + "r" * len(table.columns),
+        multicol_align="c",
+        position="t",
+        position_float="centering",
+        caption=(latex_escape(table.caption), latex_escape(table.short_caption)),
+        label=f"tab:{table.name}",
+    )
+    lines = text.splitlines()
+    first = lines.index(r"\midrule") + 1 + len(table.references)
+    lines.insert(first, r"\midrule")
+    if spanned:
+        lines.insert(lines.index(r"\toprule") + 2, _spanning_rules([column.group for column in table.columns]))
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(lines) + "\n"
+
+
+def _spanning_rules(groups: Sequence[str]) -> str:
+    """Return rules below the headings that span columns."""
+    rules, first = [], 0
+    for position in range(1, len(groups) + 1):
+        if position == len(groups) or groups[position] != groups[first]:
+            if groups[first]:
+                rules.append(rf"\cmidrule(lr){{{first + 2}-{position + 1}}}")
+            first = position
+    return " ".join(rules)
+
+
+def to_csv(table: PrintTable) -> str:
+    """Write what a table shows as CSV, in its units, all digits; half widths and marks in columns of their own."""
+    every = (*table.references, *table.rows)
+    rows: list[dict[str, Any]] = []
+    for name, entries in every:
+        row: dict[str, Any] = {"entrant": name}
+        for position, (column, entry) in enumerate(zip(table.columns, entries, strict=True)):
+            row[column.key] = entry.value
+            if any(not np.isnan(each[position].half_width) for _, each in every):
+                row[f"{column.key}_half_width"] = entry.half_width
+            if any(each[position].mark for _, each in every):
+                row[f"{column.key}_mark"] = entry.mark
+        rows.append(row)
+    return csv_text(rows)
+
+
+def csv_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Write rows with equal keys as CSV: floats with ten significant digits, an empty field for NaN."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    if rows:
+        writer.writerow(rows[0].keys())
+    for row in rows:
+        writer.writerow([_field(value) for value in row.values()])
+    return stream.getvalue()
+
+
+def _field(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.10g}"
+    return str(value)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    DASH: "--",
+}
+
+
+def latex_escape(text: str) -> str:
+    r"""Escape what LaTeX reads as commands, and turn ± and >= into mathematics.
+
+    >>> print(latex_escape("a_b >= 5 %"))
+    a\_b $\geq$ 5 \%
+    """
+    return r" $\geq$ ".join("".join(_LATEX.get(letter, letter) for letter in part) for part in text.split(" >= "))
