@@ -107,7 +107,7 @@ def main() -> None:
     """Serve one request from standard input; the report goes to standard output."""
     sys.dont_write_bytecode = True
     report = _serve(json.load(sys.stdin))
-    print(json.dumps(report))
+    print(json.dumps(report, default=int))  # NumPy integers in an architecture: other checks tell of them
 
 
 def _serve(request: dict[str, Any]) -> dict[str, Any]:
