@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -72,3 +73,10 @@ def draw_unseen(
         seen.add(space.canonical(architecture))
         drawn.append(architecture)
     return tuple(drawn)
+
+
+def draw_many(space: SearchSpace, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Draw `count` architectures uniformly, repetitions allowed, shape (count, decisions); in one call where that is possible."""
+    if math.prod(space.choices) == space.size:  # every combination of options is an architecture
+        return rng.integers(space.choices, size=(count, len(space.choices)))
+    return np.array([space.sample(rng) for _ in range(count)], dtype=np.int64)

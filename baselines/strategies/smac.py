@@ -1,0 +1,204 @@
+"""SMAC: Hutter, Hoos & Leyton-Brown, LION 2011 ("Sequential model-based optimization for general algorithm configuration").
+
+A random forest predicts the error; its trees' mean and variance give the expected improvement of a candidate, which is
+maximised by local search from the best known architectures and over random ones. Some challengers are drawn blindly. A
+challenger races the incumbent (procedure 2 of the paper): it is trained once, twice, four times, ... and given up as soon as
+its mean error is worse; only one that holds out over as many trainings as the incumbent has replaces it. Every training is
+a query.
+
+The defaults are those with which the NAS-Bench-101 paper ran SMAC (Ying et al., ICML 2019; Klein's `run_smac.py`): 10 trees, a
+third of the challengers random, at most 4 trainings of an architecture, one random architecture as first incumbent, one
+challenger per model, errors as they are; the forest's own settings and the 5,000 random candidates are those of the SMAC3
+version of that time (5/6 of the decisions tried per node, at least 3 examples per leaf and per split). `variants`:
+
+    ========  =============================================================================================================
+    smac3     SMAC3 2.4, HyperparameterOptimizationFacade: logarithms, 20 % random, 3 trainings, all decisions tried, leaves
+              of one, 10,000 candidates, and 37 initial architectures (10 per decision, capped at a quarter of 150 queries)
+    no-race   one training per architecture: the model alone
+    ========  =============================================================================================================
+
+Departures:
+- A challenger's mean is compared with the mean over all of the incumbent's trainings: the trainings of two architectures have
+  no seeds in common that would pair them.
+- Architectures that have been trained are no challengers again (SMAC3's rule since 2.0).
+- The `smac3` variant draws its initial architectures uniformly, not from a Sobol sequence.
+- Local search takes the best improving neighbour, not the first one found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.load import Method
+from nasbench.query import Query, Search
+from nasbench.settings import check_integer, check_number
+from nasbench.space import Architecture, SearchSpace
+
+from ._acquisition import Floats, climb, expected_improvement, log_expected_improvement
+from ._encoding import PATIENCE, draw_many
+from ._forest import Forest, fit_forest, predict_forest
+
+METHOD = Method(
+    title="SMAC",
+    paper="Hutter et al.: Sequential model-based optimization for general algorithm configuration, LION 2011",
+    year=2011,
+    mode="table",
+    family="model-based",
+    variants={
+        "smac3": {
+            "log_errors": True,
+            "random_share": 0.2,
+            "max_repeats": 3,
+            "feature_ratio": 1.0,
+            "minimum_leaf": 1,
+            "minimum_split": 2,
+            "candidates": 10_000,
+            "initial": 37,
+        },
+        "no-race": {"max_repeats": 1},
+    },
+)
+
+SMALLEST_ERROR = 1e-5  # floor for logarithms: finer than one image of any validation set here
+LEAST_VARIANCE = 1e-10  # where all trees agree
+
+
+def smac(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    epochs: tuple[int, ...],
+    *,
+    initial: int = 1,
+    random_share: float = 0.33,
+    max_repeats: int = 4,
+    trees: int = 10,
+    feature_ratio: float = 5 / 6,
+    minimum_leaf: int = 3,
+    minimum_split: int = 3,
+    candidates: int = 5000,
+    starts: int = 10,
+    log_errors: bool = False,
+) -> Search:
+    """Race challengers of a random forest against the incumbent, without end.
+
+    Args:
+        space: the search space.
+        rng: source of all randomness.
+        epochs: the fidelities on offer; the last one is asked for.
+        initial: random architectures trained first, together, from 1; the best one is the first incumbent.
+        random_share: probability that a challenger is drawn uniformly, in [0, 1].
+        max_repeats: most trainings of one architecture, from 1 (no racing).
+        trees: trees of the forest, from 1.
+        feature_ratio: share of the decisions that each node may test, in (0, 1].
+        minimum_leaf: fewest observations in a leaf, from 1.
+        minimum_split: fewest observations of a node that is split, from 2.
+        candidates: random architectures scored for each challenger, from 1.
+        starts: known architectures from which the acquisition is climbed, from 1.
+        log_errors: model the logarithm of the error, with the expected improvement of the error itself.
+
+    Raises:
+        SettingError: a setting outside its range.
+    """
+    integers = {"initial": initial, "max_repeats": max_repeats, "trees": trees, "minimum_leaf": minimum_leaf}
+    for name, value in {**integers, "candidates": candidates, "starts": starts}.items():
+        check_integer(name, value, 1)
+    check_integer("minimum_split", minimum_split, 2)
+    check_number("random_share", random_share, 0.0, 1.0)
+    check_number("feature_ratio", feature_ratio, 0.0, 1.0, above=True)
+
+    runs: dict[Architecture, list[float]] = {}
+    answers = yield tuple(Query(space.sample(rng), epochs[-1]) for _ in range(initial))
+    for answer in answers:
+        runs.setdefault(answer.query.architecture, []).append(1.0 - answer.validation_accuracy)
+    incumbent = min(runs, key=lambda architecture: np.mean(runs[architecture]))
+
+    while True:
+        if rng.random() < random_share:
+            challenger = draw_untrained(space, rng, runs)
+        else:
+            inputs = np.array([architecture for architecture, errors in runs.items() for _ in errors])
+            responses = np.array([error for errors in runs.values() for error in errors])
+            forest = fit_forest(
+                inputs,
+                np.log(np.maximum(responses, SMALLEST_ERROR)) if log_errors else responses,
+                space.choices,
+                rng,
+                trees=trees,
+                feature_ratio=feature_ratio,
+                minimum_split=minimum_split,
+                minimum_leaf=minimum_leaf,
+            )
+            best = max(float(np.mean(runs[incumbent])), SMALLEST_ERROR)
+            challenger = most_promising(space, rng, forest, best, runs, candidates, starts, log_errors)
+        if challenger in runs:  # only in a nearly exhausted space: learn more about what is known
+            answer = yield Query(challenger, epochs[-1])
+            runs[challenger].append(1.0 - answer.validation_accuracy)
+            incumbent = min(runs, key=lambda architecture: np.mean(runs[architecture]))
+            continue
+
+        if len(runs[incumbent]) < max_repeats:
+            answer = yield Query(incumbent, epochs[-1])
+            runs[incumbent].append(1.0 - answer.validation_accuracy)
+        wanted = 1
+        while True:
+            errors = runs.setdefault(challenger, [])
+            answers = yield (Query(challenger, epochs[-1]),) * (min(wanted, len(runs[incumbent])) - len(errors))
+            errors.extend(1.0 - answer.validation_accuracy for answer in answers)
+            if np.mean(errors) > np.mean(runs[incumbent]):
+                break
+            if len(errors) >= len(runs[incumbent]):
+                incumbent = challenger
+                break
+            wanted *= 2
+
+
+def draw_untrained(space: SearchSpace, rng: np.random.Generator, runs: dict[Architecture, list[float]]) -> Architecture:
+    """Draw an architecture uniformly that has no training yet; after `PATIENCE` failures, any."""
+    for _ in range(PATIENCE):
+        architecture = space.sample(rng)
+        if architecture not in runs:
+            break
+    return architecture
+
+
+def most_promising(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    forest: Forest,
+    best: float,
+    runs: dict[Architecture, list[float]],
+    candidates: int,
+    starts: int,
+    log_errors: bool,
+) -> Architecture:
+    """Return the untrained architecture of highest expected improvement, of equal ones a random one.
+
+    Args:
+        space: the search space.
+        rng: draws random candidates and breaks ties.
+        forest: predicts errors, or their logarithms.
+        best: error to improve on.
+        runs: errors of the trainings so far, by architecture.
+        candidates: number of random candidates.
+        starts: number of known architectures, those of highest expected improvement, to climb from.
+        log_errors: the forest predicts logarithms.
+    """
+
+    def improvement(architectures: Sequence[Architecture] | NDArray[np.int64]) -> Floats:
+        mean, variance = predict_forest(forest, np.asarray(architectures))
+        function = log_expected_improvement if log_errors else expected_improvement
+        return function(mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE)), best)
+
+    known = list(runs)
+    order = np.argsort(-improvement(known), kind="stable")[:starts]
+    points, scores = climb(space, [known[place] for place in order], improvement)
+    pool = np.concatenate([np.asarray(points), draw_many(space, rng, candidates)])
+    values = np.concatenate([scores, improvement(pool[len(points) :])])
+    for place in np.lexsort((rng.random(len(pool)), -values)).tolist():
+        architecture = tuple(pool[place].tolist())
+        if architecture not in runs:
+            return architecture
+    return draw_untrained(space, rng, runs)
