@@ -22,7 +22,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,10 +121,9 @@ class StrategyCheck:
             raise CheckFailed(f"{trial.strategy.name} fails {self.id}: {fault}\n  Why: {self.reason}", (self.id,))
 
 
-def strategy_checks() -> Iterator[StrategyCheck]:
-    """Yield every check."""
-    for check in CHECKS:
-        yield StrategyCheck(check.__name__, " ".join((check.__doc__ or "").split()))
+def strategy_checks() -> tuple[StrategyCheck, ...]:
+    """Return every check, fit for `pytest.mark.parametrize`."""
+    return tuple(StrategyCheck(check.__name__, " ".join((check.__doc__ or "").split())) for check in CHECKS)
 
 
 def check_strategy(
@@ -151,7 +150,7 @@ def check_strategy(
         LoadError: there is no such strategy, or its file isn't one; or `expected_failures` names an unknown check.
     """
     expected = dict(expected_failures or {})
-    checks = list(strategy_checks())
+    checks = strategy_checks()
     unknown = sorted(set(expected) - {check.id for check in checks})
     if unknown:
         raise LoadError(f"expected_failures names unknown checks {unknown}; there are {[check.id for check in checks]}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,11 @@ CHECKS = {check.id: check for check in strategy_checks()}
 FILE = str(Path(broken_strategies.__file__))
 
 
-def installed() -> Iterator[Any]:
+def installed() -> list[Any]:
     """Every strategy on disk; 5,000 queries take those with a model of the answers more than ten seconds."""
-    for name in strategy_names():
-        method = load_strategy(name).method
-        heavy = method.family == "model-based" or method.extra is not None
-        yield pytest.param(name, marks=[pytest.mark.slow] if heavy else [])
+    methods = {name: load_strategy(name).method for name in strategy_names()}
+    heavy = {name for name, method in methods.items() if method.family == "model-based" or method.extra is not None}
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in heavy else []) for name in methods]
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
