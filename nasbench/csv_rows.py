@@ -60,6 +60,7 @@ CSV_COLUMNS: dict[str, Column] = {
 BLOCK = 2**26  # bytes read at a time
 MAX_LINE = 2**16  # bytes; a longer line is no row of such a file
 FIRST_ROW = 2  # row 1 is the header, as a spreadsheet counts
+_WORDS = (b"true", b"True", b"TRUE", b"false", b"False", b"FALSE")  # pandas would take these for 1 and 0
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -279,7 +280,7 @@ class _Reader:
         """Parse a block; where the fast parser refuses a number, or would take a word for one, find out which."""
         texts = [name for name in self.columns if CSV_COLUMNS[name].kind == "text"]
         numbers = [name for name in self.columns if name not in texts]
-        if not re.search(rb"(?i)true|false", block):
+        if not any(word in block for word in _WORDS):
             try:
                 return self._parse(block, dict.fromkeys(texts, "category") | dict.fromkeys(numbers, np.float64))
             except ValueError:
