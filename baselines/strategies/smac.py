@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from nasbench.load import Method
 from nasbench.query import Query, Search
-from nasbench.settings import check_integer, check_number
+from nasbench.settings import check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
 from ._acquisition import Floats, climb, expected_improvement, log_expected_improvement
@@ -106,6 +106,7 @@ def smac(
     for name, value in {**integers, "candidates": candidates, "starts": starts}.items():
         check_integer(name, value, 1)
     check_integer("minimum_split", minimum_split, 2)
+    check_choice("log_errors", log_errors, (False, True))
     check_number("random_share", random_share, 0.0, 1.0)
     check_number("feature_ratio", feature_ratio, 0.0, 1.0, above=True)
 
