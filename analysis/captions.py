@@ -27,13 +27,12 @@ def dataset_title(dataset: str) -> str:
 
 
 def quantity(value: float) -> str:
-    """Write a number of seconds or queries with at most four significant figures.
+    """Write seconds: whole from a thousand on, with thousands apart.
 
-    >>> quantity(31562.7), quantity(200.0), quantity(7.25)
-    ('31,560', '200', '7.25')
+    >>> quantity(182799.0), quantity(200.0), quantity(7.25)
+    ('182,799', '200', '7.25')
     """
-    rounded = float(f"{value:.4g}")
-    return f"{rounded:,.0f}" if rounded >= 1000 or rounded == int(rounded) else f"{rounded:g}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 def budgets(comparison: Comparison) -> str:
@@ -152,12 +151,12 @@ def figure_captions(comparison: Comparison) -> dict[str, str]:
     tail = "Thin: half of the runs or more had ended before."
     targets = scores.default_targets(next(iter(comparison.experiment.problems.values())))
     return {
-        "regret-over-seconds": caption(comparison, "Regret against simulated seconds.", regret, band, steps, tail),
+        "regret-over-seconds": caption(comparison, "Regret against simulated time.", regret, band, steps, tail),
         "median-regret-over-seconds": caption(
             comparison,
-            "Regret of the median run against simulated seconds.",
+            "Regret of the median run against simulated time.",
             regret,
-            "Lines: median over runs; bands: from the first to the third quartile of the runs (their spread, not an "
+            "Lines: median over runs; bands with thin edges: from the first to the third quartile of the runs (their spread, not an "
             "interval of the median). A line that falls to zero leaves through the lower edge.",
             steps,
             tail,

@@ -22,6 +22,7 @@ from .style import TEXT_WIDTH, LineStyle, line_styles, logarithmic
 
 MOST_LINES = 8  # a panel
 MOST_ROWS = 6  # a page
+LETTERS_AN_INCH = 19  # in a legend, at 7 points
 
 Draw = Callable[[Axes, str, str, LineStyle], None]
 """`draw(axes, data set, entrant, style)` puts one entrant into one panel."""
@@ -36,17 +37,17 @@ class Plot(NamedTuple):
 
 def regret_over_seconds(comparison: Comparison) -> list[Plot]:
     """Draw mean regret with its interval against simulated seconds, both logarithmic."""
-    return _regret(comparison, "seconds", "simulated seconds")
+    return _regret(comparison, "seconds")
 
 
 def median_regret_over_seconds(comparison: Comparison) -> list[Plot]:
     """Draw the median regret with the quartiles against simulated seconds: what a single run may expect."""
-    return _regret(comparison, "seconds", "simulated seconds", median=True)
+    return _regret(comparison, "seconds", median=True)
 
 
 def regret_over_queries(comparison: Comparison) -> list[Plot]:
     """Draw mean regret with its interval against the number of queries, both logarithmic."""
-    return _regret(comparison, "by_queries", "queries")
+    return _regret(comparison, "by_queries")
 
 
 def regret_at_budget(comparison: Comparison) -> list[Plot]:
@@ -59,8 +60,9 @@ def regret_at_budget(comparison: Comparison) -> list[Plot]:
         regret = np.sort(comparison.scores[dataset, entrant].regret[:, -1])
         regret = regret[~np.isnan(regret)]
         share = np.arange(1, len(regret) + 1) / comparison.scores[dataset, entrant].summary.runs
-        x = np.concatenate([[low], np.maximum(100 * regret, low), [high]])
-        y = np.concatenate([[0.0], share, share[-1:]])
+        below = int(np.searchsorted(regret, low / 100, side="right"))
+        x = np.concatenate([[low], 100 * regret[below:], [high]])
+        y = np.concatenate([[below / len(share)], share[below:], share[-1:]])
         axes.plot(x, y, drawstyle="steps-post", color=style.colour, linestyle=style.dash)
 
     finals = [100 * found.regret[:, -1] for found in comparison.scores.values()]
@@ -79,32 +81,42 @@ def regret_at_budget(comparison: Comparison) -> list[Plot]:
 def targets_over_seconds(comparison: Comparison) -> list[Plot]:
     """Draw the share of pairs of run and target reached by each time (COCO's runtime profiles)."""
     starts: dict[str, float] = {}
+    unit, divisor = time_unit(comparison)
 
     def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
         found = comparison.scores[dataset, entrant]
         grid = scores.seconds_grid(comparison.experiment.problems[dataset].budget)
         share = scores.targets_reached(found.hits, grid)
-        begun = np.flatnonzero(share > 0)
-        first = int(begun[0]) if begun.size else len(grid) - 1
-        starts[dataset] = min(starts.get(dataset, np.inf), float(grid[first]))
-        axes.plot(grid[max(first - 1, 0) :], share[max(first - 1, 0) :], color=style.colour, linestyle=style.dash)
+        first = int(np.argmax(share >= min(0.005, share[-1])))
+        starts[dataset] = min(starts.get(dataset, np.inf), float(grid[first]) / divisor)
+        axes.plot(grid / divisor, share, color=style.colour, linestyle=style.dash)
 
     def finish(axes: Axes, dataset: str, entrants: Sequence[str]) -> None:
-        axes.set_xlim(starts.get(dataset, 1.0), comparison.experiment.problems[dataset].budget)
+        budget = comparison.experiment.problems[dataset].budget / divisor
+        axes.set_xlim(min(starts.get(dataset, budget), budget / 2), budget)
         axes.set_ylim(0, 1.02)
         axes.set_xscale("log")
         logarithmic(axes, "x")
 
-    return _panels(comparison, draw, finish, "simulated seconds", "share of targets reached")
+    return _panels(comparison, draw, finish, f"simulated {unit}", "share of targets reached")
 
 
-def _regret(comparison: Comparison, which: str, label: str, median: bool = False) -> list[Plot]:
+def time_unit(comparison: Comparison) -> tuple[str, float]:
+    """Return the unit of the time axes, the same in all panels, and its seconds: hours where budgets are long."""
+    shortest = min(problem.budget for problem in comparison.experiment.problems.values())
+    return ("hours", 3600.0) if shortest >= 5 * 3600.0 else ("seconds", 1.0)
+
+
+def _regret(comparison: Comparison, which: Literal["seconds", "by_queries"], median: bool = False) -> list[Plot]:
+    unit, divisor = time_unit(comparison) if which == "seconds" else ("queries", 1.0)
+    label = f"simulated {unit}" if which == "seconds" else unit
+
     # Between the points of the dense grid of seconds a line is as good as a step and keeps dashes clean.
     step: Literal["post"] | None = "post" if which == "by_queries" else None
 
     def curve(dataset: str, entrant: str) -> Curve:
         found: Curve = getattr(comparison.scores[dataset, entrant], which)
-        return found
+        return Curve(found.x / divisor, found.regret, found.tail / divisor)
 
     def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
         x, regret, tail = curve(dataset, entrant)
@@ -114,7 +126,11 @@ def _regret(comparison: Comparison, which: str, label: str, median: bool = False
         low, high = (np.maximum(100 * end, 1e-9) for end in ends)  # zero has no place on a logarithmic axis
         centre = np.maximum(100 * (regret.median if median else regret.mean), 1e-9)
         if not np.isnan(low).any():
-            axes.fill_between(x, low, high, step=step, color=style.colour, alpha=0.18, linewidth=0)
+            opacity = 0.07 if median else 0.18
+            axes.fill_between(x, low, high, step=step, color=style.colour, alpha=opacity, linewidth=0)
+        if median:  # the quartiles of several entrants overlap: their edges must be seen
+            for end in (low, high):
+                axes.plot(x, end, color=style.colour, linestyle=style.dash, linewidth=0.4)
         for part, width in ((x <= tail, 1.2), (x >= tail, 0.5)):
             axes.plot(
                 x[part],
@@ -132,20 +148,21 @@ def _regret(comparison: Comparison, which: str, label: str, median: bool = False
         axes.set_yscale("log")
         if shown:
             axes.set_xlim(min(each.x[0] for each in shown), max(each.x[-1] for each in shown) * (1 + 1e-9))
-            axes.set_ylim(*_regret_limits([each.regret.median if median else each.regret.mean for each in shown]))
+            lines = [each.regret.median if median else each.regret.mean for each in shown]
+            axes.set_ylim(*_regret_limits(lines, [each.regret.upper_quartile for each in shown] if median else lines))
         logarithmic(axes, "x")
         logarithmic(axes, "y")
 
     return _panels(comparison, draw, finish, label, "regret (points)")
 
 
-def _regret_limits(lines: Sequence[FloatArray]) -> tuple[float, float]:
+def _regret_limits(lines: Sequence[FloatArray], upper: Sequence[FloatArray]) -> tuple[float, float]:
     """Return limits in points that hold all lines; one that falls to zero, the optimum, leaves through the lower edge."""
     values = 100 * np.concatenate(lines)
     positive = values[values >= 100 * scores.FLOOR]
     if not positive.size:
         return 100 * scores.FLOOR, 1.0
-    return float(positive.min()) / 1.35, max(float(positive.max()) * 1.2, 2 * float(positive.min()))
+    return float(positive.min()) / 1.35, max(120 * float(np.concatenate(upper).max()), 2 * float(positive.min()))
 
 
 def groups_of(comparison: Comparison) -> list[tuple[str, tuple[str, ...]]]:
@@ -206,7 +223,10 @@ def _one_group(
     columns = min(4, len(datasets)) if len(datasets) != 5 else 3
     rows = -(-len(datasets) // columns)
     width = TEXT_WIDTH if columns > 1 else 0.62 * TEXT_WIDTH
-    legend_rows = -(-len(group[1]) // 4)
+    handles = _handles(comparison, group[1])
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    legend_columns = max(1, min(4, len(handles), int(width * LETTERS_AN_INCH) // (longest + 8)))
+    legend_rows = -(-len(handles) // legend_columns)
     figure = Figure(figsize=(width, 1.75 * rows + 0.15 + 0.16 * legend_rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for position, axes in enumerate(grid.flat):
@@ -218,8 +238,7 @@ def _one_group(
         axes.set_xlabel(x_label)
         if position % columns == 0:
             axes.set_ylabel(y_label)
-    handles = _handles(comparison, group[1])
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), columnspacing=1.6)
+    figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns, columnspacing=1.6)
     return Plot(figure, [group])
 
 
@@ -260,9 +279,9 @@ def _many_groups(
         for axes in grid[:, column]:
             axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
             axes.set_ylim(limits[:, 2].min(), limits[:, 3].max())
-            for which in ("x", "y"):
-                if getattr(axes, f"get_{which}scale")() == "log":
-                    logarithmic(axes, which)
+            logarithmic(axes, "x")
+            if axes.get_yscale() == "log":
+                logarithmic(axes, "y")
     return Plot(figure, groups)
 
 

@@ -57,7 +57,7 @@ def report(results: Path, out: Path | None = None) -> Report:
 def write_tables(comparison: Comparison, folder: Path) -> list[Path]:
     """Write the tables for print and the CSV files for machines; return the files."""
     files = []
-    printed = [tables.comparison_table(comparison)]
+    printed = [tables.comparison_table(comparison), tables.queries_table(comparison)]
     printed += [tables.checkpoint_table(comparison, dataset) for dataset in comparison.experiment.problems]
     for table in printed:
         files.append(_write(folder / f"{table.name}.md", tables.to_markdown(table)))

@@ -8,6 +8,8 @@ used through its objects alone; its settings hold within `styled()` and are put 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from .records import Entrant
 
@@ -142,29 +144,55 @@ def line_styles(entrants: Mapping[str, Entrant]) -> dict[str, LineStyle]:
 def plain(value: float, _: object = None) -> str:
     """Write a tick's value without an exponent where that is short.
 
-    >>> [plain(value) for value in (0.05, 1.0, 20.0, 30000.0, 2000000.0)]
-    ['0.05', '1', '20', '30,000', '2×10⁶']
+    >>> [plain(value) for value in (0.05, 1.0, 20.0, 5000.0, 100000.0, 2000000.0)]
+    ['0.05', '1', '20', '5,000', '10⁵', '2×10⁶']
     """
-    if value >= 1e5:
-        exponent = len(f"{value:.0f}") - 1
-        factor = f"{value / 10**exponent:g}"
-        power = "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return power if factor == "1" else f"{factor}\N{MULTIPLICATION SIGN}{power}"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+    if value < 1e4:
+        return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+    exponent = len(f"{value:.0f}") - 1
+    power = "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    factor = f"{value / 10**exponent:g}"
+    return power if factor == "1" else f"{factor}\N{MULTIPLICATION SIGN}{power}"
 
 
-def logarithmic(axes: Axes, which: str) -> None:
-    """Make an axis ("x" or "y") logarithmic, with plain labels: at 1, 2, 5 where it spans little, else at powers of ten.
+def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, with as many plain labels as fit: at 1, 2, 5, at 1, 3, or at powers of ten.
 
     Call it when the limits are final.
     """
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
-    labelled = (1.0, 2.0, 5.0) if high / low < 60.0 else (1.0, 3.0) if high / low < 200.0 and which == "y" else (1.0,)
-    axis.set_major_locator(LogLocator(base=10.0, subs=labelled, numticks=12))
+    axis, (low, high) = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
+    choices = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+    fitting = (steps for steps in choices if _fits(_ticks(steps, low, high), low, high, _inches(axes, which), which))
+    chosen = next(fitting, choices[-1])
+    axis.set_major_locator(FixedLocator(_ticks(chosen, low, high)))
     axis.set_major_formatter(FuncFormatter(plain))
     axis.set_minor_locator(LogLocator(base=10.0, subs=tuple(map(float, range(2, 10))), numticks=12))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _ticks(steps: tuple[float, ...], low: float, high: float) -> list[float]:
+    exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    return [
+        step * 10.0**each for each in exponents for step in steps if low * 0.999 <= step * 10.0**each <= high * 1.001
+    ]
+
+
+def _fits(ticks: list[float], low: float, high: float, inches: float, which: str) -> bool:
+    """Tell whether the labels of the ticks have room on an axis of so many inches; estimated, at 6.5 points."""
+    places = [inches * math.log(tick / low) / math.log(high / low) for tick in ticks]
+    sizes = [0.058 * len(plain(tick)) if which == "x" else 0.1 for tick in ticks]
+    pairs = zip(itertools.pairwise(places), itertools.pairwise(sizes), strict=True)
+    return all(second - first >= sum(size) / 2 + 0.05 for (first, second), size in pairs)
+
+
+def _inches(axes: Axes, which: str) -> float:
+    """Return about how long an axis will be: its share of the figure without labels and legend."""
+    spec, figure = axes.get_subplotspec(), axes.get_figure(root=True)
+    if spec is None or figure is None:
+        return 1.0
+    rows, columns = spec.get_gridspec().get_geometry()
+    width, height = figure.get_size_inches()
+    return float(0.75 * width / columns if which == "x" else 0.7 * height / rows)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

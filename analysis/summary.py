@@ -44,7 +44,7 @@ def summary_table(comparison: Comparison) -> Table:
         box=SIMPLE_HEAD,
         padding=0,
     )
-    table.add_column("", no_wrap=True)
+    table.add_column("", min_width=16)
     for column in source.columns[:number]:
         table.add_column(column.name, justify="right", no_wrap=True)
     for name, entries in source.references:

@@ -77,52 +77,58 @@ SAMPLING_ROW = "Random sampling"
 
 
 def comparison_table(comparison: Comparison) -> PrintTable:
-    """Make the main table: scores at the full budget by data set, average regret, and what was asked."""
+    """Make the main table: scores at the full budget by data set, and the regret averaged over data sets."""
     problems = comparison.experiment.problems
-    columns = [
-        Column("Score at full budget (%)", captions.dataset_title(dataset), f"score_percent_{dataset}")
-        for dataset in problems
-    ]
-    columns += [
-        Column("", "Mean regret", "mean_regret_points"),
-        Column("", "Queries", "queries"),
-        Column("", "Cells", "distinct_cells"),
-        Column("", "Duplicates", "duplicates"),
-    ]
-    unused = (NOTHING,) * 3
-    average_gap = float(np.mean([problem.best_score - problem.random_score_mean for problem in problems.values()]))
+    columns = [Column("Score (%)", captions.dataset_title(dataset), f"score_percent_{dataset}") for dataset in problems]
+    columns.append(Column("", "Mean regret", "mean_regret_points"))
+    gap = float(np.mean([problem.best_score - problem.random_score_mean for problem in problems.values()]))
+    best = [Entry(100 * problem.best_score) for problem in problems.values()]
+    sampling = [Entry(100 * problem.random_score_mean) for problem in problems.values()]
     references = (
-        (BEST_ROW, (*[Entry(100 * each.best_score) for each in problems.values()], Entry(0.0, digits=3), *unused)),
-        (
-            SAMPLING_ROW,
-            (
-                *[Entry(100 * each.random_score_mean) for each in problems.values()],
-                Entry(100 * average_gap, digits=3),
-                Entry(1, digits=0),
-                *unused[1:],
-            ),
-        ),
+        (BEST_ROW, (*best, Entry(0.0, digits=3))),
+        (SAMPLING_ROW, (*sampling, Entry(100 * gap, digits=3))),
     )
     rows = []
     for entrant in comparison.order:
         entries = [score_entry(comparison, dataset, entrant, -1) for dataset in problems]
         average = comparison.average.get(entrant)
         entries.append(NOTHING if average is None else Entry(100 * average.mean, 50 * (average.high - average.low), 3))
-        found = [comparison.scores[key] for key in comparison.scores if key[1] == entrant]
-        for name in ("queries", "distinct", "duplicates"):
-            mean = np.mean([getattr(each, name)[:, -1].mean() for each in found])
-            entries.append(Entry(float(mean), digits=1))
         rows.append((comparison.experiment.titles[entrant], tuple(entries)))
     text = captions.caption(
         comparison,
         f"Entrants at the full budget. Score: {captions.score_kind(comparison)} of the incumbent (the cell with the best "
         f"observed validation accuracy at the highest fidelity seen), mean ± half the width of the "
         f"{captions.interval('the mean')}. Mean regret: best score in the table minus that, averaged over the data sets, "
-        "in points, runs resampled within each data set. Queries, distinct cells and cells asked for again at a fidelity "
-        "that the run knew: means over runs and data sets.",
+        "in points, runs resampled within each data set. Random sampling: mean over all architectures, what one training "
+        "of a cell drawn uniformly gives.",
         f"Bold: best mean of the column; underlined or italic: {captions.marks()}",
     )
     return PrintTable("comparison", tuple(columns), references, tuple(rows), text, "Entrants at the full budget")
+
+
+def queries_table(comparison: Comparison) -> PrintTable:
+    """Make the table of what was asked: queries, distinct cells and duplicates by data set."""
+    columns = []
+    for dataset in comparison.experiment.problems:
+        title = captions.dataset_title(dataset)
+        columns += [
+            Column(title, name, f"{key}_{dataset}")
+            for name, key in (("queries", "queries"), ("cells", "distinct_cells"), ("again", "duplicates"))
+        ]
+    rows = []
+    for entrant in comparison.order:
+        entries: list[Entry] = []
+        for dataset in comparison.experiment.problems:
+            found = comparison.scores.get((dataset, entrant))
+            measured = () if found is None else (found.queries, found.distinct, found.duplicates)
+            entries += [Entry(float(values[:, -1].mean()), digits=1) for values in measured] or [NOTHING] * 3
+        rows.append((comparison.experiment.titles[entrant], tuple(entries)))
+    text = captions.caption(
+        comparison,
+        "What was asked until the budget was used up: queries answered, distinct cells among them, and queries that asked "
+        "again for a cell at a fidelity that the run knew already. Means over runs.",
+    )
+    return PrintTable("queries", tuple(columns), (), tuple(rows), text, "Queries, distinct cells and duplicates")
 
 
 def checkpoint_table(comparison: Comparison, dataset: str) -> PrintTable:
@@ -206,10 +212,11 @@ def to_latex(table: PrintTable) -> str:
         label=f"tab:{table.name}",
     )
     lines = text.splitlines()
-    first = lines.index(r"\midrule") + 1 + len(table.references)
-    lines.insert(first, r"\midrule")
+    if table.references:
+        lines.insert(lines.index(r"\midrule") + 1 + len(table.references), r"\midrule")
     if spanned:
         lines.insert(lines.index(r"\toprule") + 2, _spanning_rules([column.group for column in table.columns]))
+    lines.insert(lines.index(r"\centering") + 1, r"\small\setlength{\tabcolsep}{4pt}")  # a page of 5.5 inches is narrow
     return "% needs \\usepackage{booktabs}\n" + "\n".join(lines) + "\n"
 
 
