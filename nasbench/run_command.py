@@ -52,15 +52,21 @@ def with_options(protocol: Protocol, runs: int | None, strategies: list[str]) ->
 
 
 def print_report(folder: Path) -> None:
-    """Make tables and figures of a results folder, print the summary and the names of the files."""
-    from nasbench.analysis.report import make_report
+    """Make tables and figures of a results folder, print the summary and name the files."""
+    from rich.console import Console
 
-    report = make_report(folder)
-    print()
-    print(report.summary)
-    print("Written:")
-    for path in report.files:
-        print(f"  {path}")
+    from nasbench.analysis.report import report
+    from nasbench.analysis.summary import summary
+
+    made = report(folder)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print()
+    console.print(summary(made.comparison))
+    print("\nWritten:")
+    for place in sorted({path.parent for path in made.files}):
+        names = [path.name for path in made.files if path.parent == place]
+        stems = sorted({name.partition(".")[0] for name in names})
+        print(f"  {place}/ ({len(names)} files): {', '.join(stems)}")
 
 
 def _say(outcome: Outcome) -> None:
