@@ -107,7 +107,7 @@ def seal(table: Table, path: Path) -> str:
 
 
 def sealed_bytes(table: Table) -> bytes:
-    """Return the bytes of a sealed file: user block, then HDF5. The same table gives the same bytes with the same libraries.
+    """Return the bytes of a sealed file: user block, then HDF5. Equal tables give equal bytes with the same libraries.
 
     Raises:
         TableError: the metadata can't be written as JSON.
@@ -119,7 +119,7 @@ def sealed_bytes(table: Table) -> bytes:
     arrays = {"metadata": np.frombuffer(head, dtype=np.uint8), **named_arrays(table)}
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("earliest", "v110"), track_order=False) as file:
-        for name, array in arrays.items():
+        for name, array in sorted(arrays.items()):
             options: dict[str, Any] = {"track_times": False}
             if array.size > 256:
                 options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": _chunks(array)}
