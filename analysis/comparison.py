@@ -169,13 +169,11 @@ class Comparison:
             return ()
         entrants, tests = self.tested[dataset], self.tests[dataset][checkpoint]
         row = entrants.index(best)
-        return tuple(
-            entrant
-            for column, entrant in enumerate(entrants)
-            if entrant != best
-            and not _worse(tests.difference[row, column], tests.p_holm[row, column])
-            and not np.isnan(tests.difference[row, column])
-        )
+        ahead, p_holm = tests.difference[row], tests.p_holm[row]
+        level = [
+            place for place in range(len(entrants)) if ahead[place] >= 0.0 and not _worse(ahead[place], p_holm[place])
+        ]
+        return tuple(entrants[place] for place in sorted(level, key=lambda place: ahead[place]) if place != row)
 
     def beats(self, dataset: str, entrant: str, other: str) -> bool:
         """Tell whether `entrant` is better than `other` at the full budget: significantly, and by enough to name."""

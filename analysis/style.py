@@ -118,7 +118,8 @@ def line_styles(entrants: Mapping[str, Entrant]) -> dict[str, LineStyle]:
     """Choose a style for each entrant from its strategy's name, all different while there are enough.
 
     The first entrant of a known strategy has the strategy's own style. All others begin at a place that their name says
-    and take the first style that is free, preferring a colour that no one else of the family has.
+    and take the first style that is free, preferring a colour that no one else has, then one that no one else of the
+    family has.
 
     Args:
         entrants: by name; the order does not matter.
@@ -135,9 +136,12 @@ def line_styles(entrants: Mapping[str, Entrant]) -> dict[str, LineStyle]:
     for name in sorted(set(entrants) - chosen.keys()):
         start = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % len(slots)
         ordered = slots[start:] + slots[:start]
-        family = {chosen[other].colour for other in chosen if entrants[other].family == entrants[name].family}
         free = [style for style in ordered if style not in chosen.values()]
-        chosen[name] = next((style for style in free if style.colour not in family), (free or ordered)[0])
+        used = {style.colour for style in chosen.values()}
+        family = {chosen[other].colour for other in chosen if entrants[other].family == entrants[name].family}
+        wanted = [style for style in free if style.colour not in used]
+        wanted += [style for style in free if style.colour not in family]
+        chosen[name] = (wanted or free or ordered)[0]
     return {name: chosen[name] for name in entrants}
 
 

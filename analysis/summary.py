@@ -103,7 +103,7 @@ def _against_random_search(comparison: Comparison) -> list[str]:
         worse = sum(comparison.beats(name, reference, entrant) for name in common)
         level = len(common) - better - worse
         parts = [
-            f"{word} on {number} of {len(common)} data sets"
+            f"{word} on {number} of {len(common)} data sets" if len(common) > 1 else word
             for word, number in (("better", better), ("worse", worse), ("not distinguishable", level))
             if number
         ]
