@@ -1,0 +1,121 @@
+"""NASNet's controller: Zoph, Vasudevan, Shlens & Le, CVPR 2018, arXiv:1707.07012, appendix; PPO after Schulman et al. 2017.
+
+As `nas_rl`, with proximal policy optimization (arXiv:1707.06347, equation 7) in place of the plain policy gradient: a batch is
+used for several steps, as long as the probability of its architectures has not moved by more than a fifth.
+
+Settings of the NASNet paper: one LSTM layer of 100 units, weights from [-0.1, 0.1], Adam with rate 0.00035, entropy bonus 0.00001,
+moving average of the rewards with weight 0.95, reward = validation accuracy. Not in the paper, and taken from elsewhere: clipping
+at 0.2 (Schulman et al. 2017), batches of 20 and 5 passes over each (NNI 3.0, `nni/nas/strategy/rl.py`). The paper trained 20,000
+networks; 150 are 7 batches, so that the result is expected near random search, which the paper itself prints beside it.
+
+Departures:
+- The ratio is that of the whole architecture's probabilities (the product over its decisions), as in the paper's text; other
+  implementations clip decision by decision.
+- Every pass takes the whole batch; the paper's 500 workers return results one by one.
+- The first batch, before which there is no average, has its own mean as baseline.
+- One cell: the normal and reduction cells of NASNet's space are two cells of another space.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.load import Method
+from nasbench.query import Query, Search
+from nasbench.settings import check_integer, check_number
+from nasbench.space import SearchSpace
+
+from ._adam import Adam
+from ._controller import MovingAverage, backward, draw, follow, initial_controller
+
+METHOD = Method(
+    title="NAS-RL with PPO",
+    paper="Zoph et al.: Learning transferable architectures for scalable image recognition, CVPR 2018, arXiv:1707.07012",
+    year=2018,
+    mode="table",
+    family="reinforcement",
+)
+
+
+def nas_ppo(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    epochs: tuple[int, ...],
+    *,
+    batch: int = 20,
+    passes: int = 5,
+    clip: float = 0.2,
+    entropy_weight: float = 0.00001,
+    layers: int = 1,
+    hidden: int = 100,
+    weight_range: float = 0.1,
+    learning_rate: float = 0.00035,
+    baseline_decay: float = 0.95,
+    reward_power: float = 1.0,
+) -> Search:
+    """Draw batches from a recurrent policy and take several clipped steps on each, without end.
+
+    Args:
+        space: the search space.
+        rng: source of all randomness.
+        epochs: the fidelities on offer; the last one is asked for.
+        batch: architectures per update, trained together, from 1.
+        passes: steps on each batch, from 1.
+        clip: how far the probability ratio may move from 1 and still be rewarded, above 0.
+        entropy_weight: weight of the entropy in the objective, in units of reward per nat, from 0.
+        layers: LSTM layers, from 1.
+        hidden: units of each, and of the embeddings, from 1.
+        weight_range: initial parameters are uniform from minus to plus this, above 0.
+        learning_rate: Adam's, above 0.
+        baseline_decay: decay of the moving average of rewards, in [0, 1).
+        reward_power: reward = validation accuracy to this power, above 0.
+
+    Raises:
+        SettingError: a setting outside its range.
+    """
+    for name, value in {"batch": batch, "passes": passes, "layers": layers, "hidden": hidden}.items():
+        check_integer(name, value, 1)
+    positive = {
+        "clip": clip,
+        "weight_range": weight_range,
+        "learning_rate": learning_rate,
+        "reward_power": reward_power,
+    }
+    for name, number in positive.items():
+        check_number(name, number, 0.0, above=True)
+    check_number("entropy_weight", entropy_weight, 0.0)
+    check_number("baseline_decay", baseline_decay, 0.0, float(np.nextafter(1.0, 0.0)))
+    controller = initial_controller(space.choices, hidden, layers, weight_range, rng)
+    optimizer = Adam(controller.parameters, learning_rate)
+    baseline = MovingAverage(baseline_decay)
+    while True:
+        drawn = draw(controller, batch, rng)
+        observations = yield tuple(Query(tuple(decisions), epochs[-1]) for decisions in drawn.decisions.tolist())
+        rewards = np.array([observation.validation_accuracy**reward_power for observation in observations])
+        advantage = rewards - (rewards.mean() if baseline.empty else baseline.value)
+        for reward in rewards:
+            baseline.enter(float(reward))
+        before = drawn.log_probability.sum(axis=1)
+        for _ in range(passes):
+            trace = follow(controller, drawn.decisions)
+            slope = clipped_slope(trace.log_probability.sum(axis=1) - before, advantage, clip)
+            by_log_probability = np.repeat(-slope[:, None] / batch, len(space.choices), axis=1)  # Adam descends
+            by_entropy = np.full_like(by_log_probability, -entropy_weight / batch)
+            optimizer.step(backward(controller, trace, by_log_probability, by_entropy))
+
+
+def clipped_slope(log_ratio: NDArray[np.float64], advantage: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
+    """Return the derivative of min(r A, clip(r, 1 - clip, 1 + clip) A) by the logarithm of r (Schulman et al. 2017, eq. 7).
+
+    Args:
+        log_ratio: shape (n,), logarithm of the new over the old probability, r.
+        advantage: shape (n,), A.
+        clip: half the width of the window around 1.
+
+    Returns:
+        Shape (n,): r A where the unclipped term is the smaller one or r lies within the window, else 0.
+    """
+    ratio = np.exp(log_ratio)
+    pushed_out = np.where(advantage > 0, ratio > 1.0 + clip, ratio < 1.0 - clip)
+    return np.where(pushed_out, 0.0, ratio * advantage)
