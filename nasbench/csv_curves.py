@@ -88,7 +88,9 @@ class Curves:
         lacking = np.isnan(accuracy[:, :, -1]) & (status == OK)
         bad = np.flatnonzero(lacking.ravel()[self.training] & (self.place == self.shape[2] - 1))
         if len(bad):
-            self.refuse(int(bad[0]), "test_accuracy", "blank at the last epoch, where other trainings have it")
+            self.refuse(
+                int(bad[0]), "test_accuracy", "blank at the last epoch; a data set with test results has it there"
+            )
 
     def filled(self, column: str) -> NDArray[np.float64]:
         """Return a column as an array (rows, repeats, epochs), NaN where the file says nothing."""
@@ -101,7 +103,8 @@ class Curves:
     def counts(self, column: str, images: int) -> NDArray[np.int32]:
         """Return accuracies as counts of correct answers (rows, repeats, epochs), -1 where unknown."""
         values = self.values(column)
-        assert values is not None
+        if values is None:  # a split of which only losses are known
+            return np.full(self.shape, -1, dtype=np.int32)
         exact = values * images
         counts = np.rint(exact)
         off = np.flatnonzero(np.abs(exact - counts) > min(0.25, GRID_TOLERANCE * images + 1e-9))

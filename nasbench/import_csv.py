@@ -203,24 +203,22 @@ def _dataset(path: Path, rows: Rows, name: str, plan: _Plan, images: Mapping[str
     curves.check_whole(status)
     train_seconds, measured = curves.costs(status)
     accuracies = {split: curves.filled(f"{split}_accuracy") for split in SPLITS}
-    splits = {
-        split: Split(images.get(split))
-        for split in SPLITS
-        if split == "validation" or np.isfinite(accuracies[split]).any()
-    }
+    losses = {split: curves.filled(f"{split}_loss").astype(np.float32) for split in SPLITS}
+    losses = {split: loss for split, loss in losses.items() if np.isfinite(loss).any()}
+    known = {"validation", *losses, *(split for split in SPLITS if np.isfinite(accuracies[split]).any())}
+    splits = {split: Split(images.get(split)) for split in SPLITS if split in known}
     for split in images:
         if split not in splits:
             raise TableError(f"images are given for split {split!r} of {name}; {path.name} has {sorted(splits)}")
     if "test" in splits:
         curves.check_test(status, accuracies["test"])
-    losses = {split: curves.filled(f"{split}_loss").astype(np.float32) for split in splits}
     return Dataset(
         name=name,
         epochs=tuple(epochs.tolist()),
         splits=splits,
         correct={s: curves.counts(f"{s}_accuracy", part.images) for s, part in splits.items() if part.images},
         accuracies={s: accuracies[s] for s, part in splits.items() if part.images is None},
-        losses={split: loss for split, loss in losses.items() if np.isfinite(loss).any()},
+        losses=losses,
         status=status,
         train_seconds=train_seconds,
         validation_seconds=np.zeros(shape[0]),
