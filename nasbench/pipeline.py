@@ -3,8 +3,8 @@
 A training is an architecture and the number of a repeat. Its random draws (weights, order of the examples, augmentation) are
 derived from the recipe's seed, the class of the architecture and the repeat, and from nothing else: not from the group,
 the worker, the order or the time. The trainings of a group are carried out as one fused network (`network.py`). Beyond
-rounding, a result does not depend on its group; its bits do, and on the number of threads, so that a recipe fixes both, and
-`group_of` says which trainings are carried out together.
+rounding, a result does not depend on its group; its bits do, and on the number of threads, so that a recipe fixes both;
+`groups.py` says which trainings are a group.
 
 What a curve holds. Validation and test: the network at the end of the epoch, in evaluation mode (running statistics), on all
 examples of the split. Train: the sum over the epoch's batches, each in training mode (batch statistics, augmented) before
@@ -88,27 +88,6 @@ def configure_process(recipe: Recipe, device: torch.device | str = "cpu") -> Non
             mallopt(-2, 64 << 20)  # M_TOP_PAD: grow in large steps
 
 
-def group_of(recipe: Recipe, training: Training) -> tuple[Training, ...]:
-    """Return the group that carries out a training, itself included, in the order of its members.
-
-    Trainings are numbered class by class, repeat by repeat, and `recipe.group` consecutive ones are a group. A repeat that is
-    not below `recipe.repeats` (more seeds than the table has) is grouped as the repeat `recipe.repeats` below it is.
-
-    Args:
-        recipe: the recipe.
-        training: any architecture of a class stands for the class; the group names the class's first one.
-    """
-    space = recipe.cell_space
-    block, repeat = divmod(training.repeat, recipe.repeats)
-    number = int(space.class_of[space.index(training.architecture)]) * recipe.repeats + repeat
-    start = number // recipe.group * recipe.group
-    stop = min(start + recipe.group, len(space.classes) * recipe.repeats)
-    return tuple(
-        Training(space.architecture(space.classes[cell][0]), block * recipe.repeats + repeat)
-        for cell, repeat in (divmod(member, recipe.repeats) for member in range(start, stop))
-    )
-
-
 def train_group(
     trainings: Sequence[Training], recipe: Recipe, dataset: Dataset, epochs: int | None = None
 ) -> list[Curve]:
@@ -117,7 +96,7 @@ def train_group(
     No global generator is used or changed; the same call gives the same bits in any process with the same environment.
 
     Args:
-        trainings: the members; for the bits of a table, exactly a group of `group_of`.
+        trainings: the members; for the bits of a table, exactly a group of `groups.py`, in its order.
         recipe: how to train.
         dataset: `load_dataset(recipe.dataset)`.
         epochs: stop after this many epochs, as a training that may go on would: the curve is the beginning of the full one.

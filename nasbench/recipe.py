@@ -132,7 +132,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def digest(self) -> str:
         """SHA-256 over the canonical JSON of all values but `dataset.root`, as 64 hexadecimal digits."""
         portable = msgspec.structs.replace(self, dataset=msgspec.structs.replace(self.dataset, root=""))
-        return hashlib.sha256(msgspec.json.encode(portable, order="deterministic")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(portable, order="sorted")).hexdigest()
 
     @property
     def cell_space(self) -> CellSpace:
