@@ -121,7 +121,7 @@ def build(
     with locked(folder, shard) as workers_lock:
         wanted = range(group_count(recipe)) if cells is None else groups_of_cells(recipe, cells)
         planned = [group for group in wanted if in_shard(group, shard)]
-        finished = collect(read_journals(folder, recipe))
+        finished = collect(recipe, read_journals(folder, recipe))
         order = np.random.default_rng(0) if rng is None else rng
         planned = [planned[place] for place in order.permutation(len(planned))]
         job = Job(recipe, folder.resolve(), trainer, tuple(devices), workers_lock=workers_lock.resolve())
@@ -131,7 +131,7 @@ def build(
             run = _Run(engine, job, planned, effort, progress, report, stop)
             outcome = _train(run, finished, accept=accept_environment)
         if progress.done:
-            finished = collect(read_journals(folder, recipe))
+            finished = collect(recipe, read_journals(folder, recipe))
         report(progress)
         result = Report(
             recipe.name,
@@ -170,7 +170,7 @@ def _train(run: _Run, finished: Finished, *, accept: bool) -> Outcome:
         try:
             return run.engine(job, missing, run.effort, run.progress, run.report, run.stop)
         except EnvironmentChange as change:
-            finished = collect(read_journals(job.folder, job.recipe))
+            finished = collect(job.recipe, read_journals(job.folder, job.recipe))
             if finished.records:
                 if not _proves_itself(run, job, change, finished):
                     return Outcome(stopped=True)

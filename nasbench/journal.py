@@ -18,7 +18,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -261,7 +261,7 @@ class JournalWriter:
         try:
             self.append(msgspec.msgpack.encode(header))
             if sync == "frame":
-                sync_folder(path.parent)
+                self._persist(lambda: sync_folder(path.parent), undo=False)
         except BaseException:
             os.close(self._descriptor)
             path.unlink(missing_ok=True)
@@ -274,25 +274,18 @@ class JournalWriter:
             JournalError: the write failed for good; the file holds the frames before it, whole.
         """
         content = frame(payload)
-        for pause in (*self._pauses, None):
-            try:
-                self._write(content)
-            except OSError as error:
-                self._undo(error)
-                if pause is None or error.errno not in _PASSING:
-                    raise JournalError(
-                        f"journal {self.path} can't be written: {error.strerror}. What it already holds is safe; "
-                        "make room and run the same command again"
-                    ) from error
-                time.sleep(pause)
-            else:
-                self._good += len(content)
-                return
+        self._persist(lambda: self._write(content), undo=True)
+        self._good += len(content)
 
     def close(self) -> None:
-        """Force the journal to the disk and close it."""
+        """Close the journal, after forcing it to the disk if that was left for now.
+
+        Raises:
+            JournalError: it can't be forced to the disk.
+        """
         try:
-            os.fsync(self._descriptor)
+            if self._sync == "close":
+                self._persist(lambda: os.fsync(self._descriptor), undo=False)
         finally:
             os.close(self._descriptor)
 
@@ -303,6 +296,23 @@ class JournalWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _persist(self, action: Callable[[], None], *, undo: bool) -> None:
+        """Do something to the disk, again after a pause where its failure may pass; `undo` takes back what it half did."""
+        for pause in (*self._pauses, None):
+            try:
+                action()
+            except OSError as error:
+                if undo:
+                    self._undo(error)
+                if pause is None or error.errno not in _PASSING:
+                    raise JournalError(
+                        f"journal {self.path} can't be written: {error.strerror}. What it already holds is safe; "
+                        "make room and run the same command again"
+                    ) from error
+                time.sleep(pause)
+            else:
+                return
 
     def _write(self, content: bytes) -> None:
         view = memoryview(content)

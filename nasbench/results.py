@@ -160,7 +160,7 @@ class Merged:
     Attributes:
         results: every training once.
         sources: the journal that each one was taken from.
-        doubled: trainings that stand in the journals more than once, with equal results.
+        doubled: trainings that stand in the journals more than once over the same epochs, with equal results.
     """
 
     results: dict[Key, Result] = field(default_factory=dict)
@@ -190,7 +190,8 @@ def _add(merged: Merged, result: Result, path: Path) -> None:
     known = merged.results.get(result.key)
     if known is not None:
         check_equal(known, result, merged.sources[result.key], path)
-        merged.doubled.add(result.key)
+        if result.epochs == known.epochs:
+            merged.doubled.add(result.key)
         if result.epochs <= known.epochs:
             return
     merged.results[result.key] = result

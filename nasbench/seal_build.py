@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,8 +45,12 @@ class Finished:
     journals: int
 
 
-def collect(journals: Sequence[Journal]) -> Finished:
+def collect(recipe: Recipe, journals: Sequence[Journal]) -> Finished:
     """Merge the journals of a build.
+
+    Args:
+        recipe: the recipe; groups that were trained for fewer than its epochs (by a live run) do not count as finished.
+        journals: what `read_journals` found.
 
     Raises:
         ConflictError: two records of one training differ.
@@ -66,7 +71,8 @@ def collect(journals: Sequence[Journal]) -> Finished:
         environments[name] = journal.header.environment
         for payload in journal.payloads:
             record = decode(payload)
-            if record.group not in records:
+            whole = all(result.epochs == recipe.epochs for result in record.results)
+            if whole and record.group not in records:
                 records[record.group] = record
                 cells.setdefault(name, set()).update(result.cell for result in record.results)
     return Finished(
@@ -238,8 +244,6 @@ def _metadata(recipe: Recipe, finished: Finished, cost: CostModel, chosen: Seque
 
 
 def _time(seconds: float) -> str:
-    import datetime
-
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
 
 

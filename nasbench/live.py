@@ -1,0 +1,196 @@
+"""A `Benchmark` answered by training now: the same call as `TabularBenchmark`, and the same answers.
+
+A training's last bits depend on the group it is trained in, so a query trains the whole group of the recipe's plan that
+the training belongs to, which is what the build of the table did: the answers are equal bit for bit in the environment
+that the table was built in. With the shipped recipes a group is the repeats of one cell; the others are kept, so that the
+next seeds of the same cell cost no more training. Costs come from the cost model, not from the clock.
+
+Everything that is trained goes into journals of the same kind as a build's, in a folder of the same kind. A live run that
+was killed and is started again asks the same questions, gets the answers from there and goes on where it was; a folder
+of a finished build answers everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from nasbench.build_folder import locked, new_journal, pin, read_journals
+from nasbench.cost import CostModel, cell_seconds, check_model
+from nasbench.engine import Gate, Job, plain
+from nasbench.groups import group_of
+from nasbench.journal import JournalWriter, new_header
+from nasbench.query import Observation, Query, QueryError
+from nasbench.recipe import Recipe
+from nasbench.results import Key, Result, check_equal, encode
+from nasbench.seal_build import collect
+from nasbench.space import Architecture, CellSpace
+from nasbench.table import OK
+from nasbench.trainer import LIVE, Trainer
+from nasbench.worker import run_group, start_trainer
+
+
+class LiveBenchmark:
+    """Answers queries by training; see `nasbench.query.Benchmark`. Close it, or use it as a context manager.
+
+    Attributes:
+        space: the recipe's search space.
+        dataset: name of the recipe's data set.
+        epochs: numbers of epochs that may be asked for.
+        trained: groups that were trained so far, replayed ones not counted.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        cost: CostModel,
+        folder: Path | None = None,
+        *,
+        device: str = "cpu",
+        trainer: str = LIVE,
+    ) -> None:
+        """Open the folder and read what it holds; nothing is trained or imported yet.
+
+        Args:
+            recipe: the recipe.
+            cost: what trainings cost; a table's own (`made_by.cost_model_of`) for the table's costs.
+            folder: where trainings are kept; None: nowhere.
+            device: where to train.
+            trainer: who trains (`trainer.py`).
+
+        Raises:
+            CostError: the cost model is of another recipe.
+            BuildError: the folder is of another recipe, or in use.
+            JournalError: a journal in it can't be read.
+        """
+        check_model(cost, recipe)
+        self.space: CellSpace = recipe.cell_space
+        self.dataset = recipe.dataset.name
+        self.epochs = recipe.evaluated_epochs
+        self.trained = 0
+        self._recipe = recipe
+        self._cost = cost
+        self._device = device
+        self._trainer_name = trainer
+        self._trainer: Trainer | None = None
+        self._writer: JournalWriter | None = None
+        self._results: dict[Key, Result] = {}
+        self._held = contextlib.ExitStack()
+        self._job = Job(recipe, folder or Path(), trainer, (device,), environments=())
+        self._keep = folder is not None
+        if folder is not None:
+            pin(folder, recipe, trainer, None)
+            self._held.enter_context(locked(folder, None))
+            finished = collect(recipe, read_journals(folder, recipe))
+            self._results = dict(finished.merged.results)
+            known = tuple(environment for environment, _ in finished.environments)
+            self._job = Job(recipe, folder, trainer, (device,), environments=known, examples=finished.examples)
+
+    def evaluate(self, query: Query, seed: int) -> Observation:
+        """Answer a query; see `Benchmark.evaluate`. Consecutive seeds are different trainings, `recipe.repeats` of them.
+
+        Raises:
+            QueryError: the recipe does not evaluate after this number of epochs.
+            SpaceError: the architecture is not in the space.
+            BuildError: data or environment are not those of the folder.
+            JournalError: the training can't be kept, or contradicts one that was.
+        """
+        if query.epochs not in self.epochs:
+            raise QueryError(
+                f"{query.epochs} epochs are not evaluated by recipe {self._recipe.name}; it has {self.epochs}"
+            )
+        key = self.cell(query.architecture), self.repeat(query.architecture, seed)
+        result = self.result(key, query.epochs)
+        count = int(result.counts("validation")[query.epochs - 1]) if result.epochs >= query.epochs else -1
+        train, validation = cell_seconds(self._cost, self.space, key[0])
+        accuracy = count / self._recipe.split_sizes["validation"] if count >= 0 else 0.0
+        return Observation(query, accuracy, (train + validation) * query.epochs)
+
+    def cell(self, architecture: Architecture) -> int:
+        """Return the number of the architecture's canonical class: its row in a table of the whole space."""
+        return int(self.space.class_of[self.space.index(self.space.check(architecture))])
+
+    def repeat(self, architecture: Architecture, seed: int) -> int:
+        """Return the number of the repeat that `seed` chooses."""
+        return seed % self._recipe.repeats
+
+    def result(self, key: Key, epochs: int) -> Result:
+        """Return a training's curves over at least `epochs` epochs (fewer if it diverged before), training if need be."""
+        known = self._results.get(key)
+        if known is None or (known.epochs < epochs and known.status == OK):
+            self._train(group_of(self._recipe, key), epochs)
+        return self._results[key]
+
+    def close(self) -> None:
+        """Close the journal and give the folder back."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _train(self, group: int, epochs: int) -> None:
+        if self._trainer is None:
+            self._trainer = start_trainer(self._job, self._device)
+            Gate(self._job).admit(self._trainer.environment, self._trainer.examples)
+        # All the way, or as far as was asked; more is trained from the start again, with the same beginning.
+        record = run_group(self._recipe, self._trainer, group, epochs=None if epochs == self._recipe.epochs else epochs)
+        for result in record.results:
+            known = self._results.get(result.key)
+            if known is not None:
+                check_equal(known, result, "an earlier training", "the one just made")
+        if self._keep:
+            if self._writer is None:
+                header = new_header(
+                    self._recipe.digest, plain(self._trainer.environment), self._trainer.examples, "live"
+                )
+                self._writer = self._held.enter_context(new_journal(self._job.folder, header))
+            self._writer.append(encode(record))
+        for result in record.results:
+            known = self._results.get(result.key)
+            if known is None or known.epochs < result.epochs:
+                self._results[result.key] = result
+        self.trained += 1
+
+
+def retrain(
+    architecture: Architecture,
+    recipe: Recipe,
+    *,
+    repeat: int = 0,
+    device: str = "cpu",
+    trainer: str = LIVE,
+    watch: Callable[[int, Result], None] | None = None,
+) -> tuple[Result, ...]:
+    """Train one architecture now, in its group, as a build of the recipe would.
+
+    Args:
+        architecture: what to train; it stands for its canonical class.
+        recipe: the recipe.
+        repeat: whose group to train.
+        device: where.
+        trainer: who trains.
+        watch: is told the number of finished epochs and the curves so far, once for each repeat of the architecture in the
+            group, after every epoch that the recipe evaluates.
+
+    Returns:
+        The curves of those members of the group that are repeats of this architecture.
+
+    Raises:
+        ValueError: the recipe has no such repeat.
+        SpaceError: the architecture is not in the space.
+    """
+    space = recipe.cell_space
+    cell = int(space.class_of[space.index(space.check(architecture))])
+    if not 0 <= repeat < recipe.repeats:
+        raise ValueError(f"repeat is {repeat}, must be in 0..{recipe.repeats - 1} for recipe {recipe.name}")
+    job = Job(recipe, Path(), trainer, (device,))
+    record = run_group(recipe, start_trainer(job, device), group_of(recipe, (cell, repeat)))
+    return tuple(result for result in record.results if result.cell == cell)
