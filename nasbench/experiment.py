@@ -1,63 +1,34 @@
 """Carry out a protocol: every entrant on every problem, `runs` times, over worker processes, resumable, same bits.
 
-The work is cut into chunks of consecutive runs. A finished chunk whose key (protocol, table, costs, code, entrant) is this
-one's is kept; all others are computed. Each run's seeds come from the protocol, the problem, the entrant and the run's
-number alone, so neither the number of workers nor the order of the chunks moves a bit. A chunk is the unit of resuming:
-a killed experiment loses the chunks that were under way.
+The work is cut into chunks of consecutive runs (`plan.py`). A finished chunk whose key (protocol, table, costs, code, entrant)
+is this one's is kept; all others are computed (`chunk_worker.py`). A chunk is the unit of resuming: a killed experiment loses
+the chunks that were under way.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
+import contextlib
+import fcntl
+import json
 import multiprocessing
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import nasbench
-from nasbench.load import LoadedStrategy, load_strategy
-from nasbench.protocol import Entrant, Problem, Protocol, digest
-from nasbench.provenance import files_digest, provenance
-from nasbench.record import FORMAT, chunk_matches, trajectory, write_chunk, write_json
+from nasbench.chunk_worker import EntrantError, compute_chunk, prepare_worker
+from nasbench.plan import Chunk, describe, plan
+from nasbench.protocol import Protocol
+from nasbench.record import chunk_matches, write_json
 from nasbench.sealed import open_table
-from nasbench.search import Rules, run
 from nasbench.table import Table
-from nasbench.tabular import Scorer, TabularBenchmark
-
-CHUNK = 25  # runs: some seconds of a cheap strategy, some minutes of the dearest
-
-CORE = ("space.py", "query.py", "search.py", "tabular.py", "record.py", "experiment.py")
-"""Library files that every recorded number rests on; a change in one of them makes recorded chunks stale."""
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive runs of one entrant on one problem.
-
-    Attributes:
-        path: file of the record.
-        problem: data set and budget.
-        entrant: the row of the comparison.
-        settings: the entrant's complete settings.
-        first: number of the first run.
-        last: number of the last run, included.
-        key: what the record is a record of.
-    """
-
-    path: Path
-    problem: Problem
-    entrant: Entrant
-    settings: Mapping[str, Any]
-    first: int
-    last: int
-    key: Mapping[str, str]
+class ExperimentError(RuntimeError):
+    """An experiment that can't go on; the message says why and what to do. What is finished is kept."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +38,7 @@ class Outcome:
     Attributes:
         computed: runs computed now.
         kept: runs found finished.
-        stale: runs found that were of another protocol, table or code, and computed again.
+        stale: runs found that were of another protocol, table or code, or damaged, and had to be computed again.
         failed: entrants that raised, with the reason; their missing runs are named by the report.
         seconds: wall seconds.
     """
@@ -96,125 +67,6 @@ class Progress:
     seconds_left: float | None
 
 
-def run_seed(protocol: Protocol, problem: Problem, entrant: Entrant, number: int) -> np.random.SeedSequence:
-    """Return the root of all randomness of one run (decision 8): keyed by what it is for, never by worker or order."""
-    what = f"{protocol.name} {protocol.version} {protocol.seed} {problem.dataset} {entrant.name}"
-    return np.random.SeedSequence(int.from_bytes(hashlib.sha256(what.encode()).digest(), "big"), spawn_key=(number,))
-
-
-def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
-    """Return all chunks of a protocol, first chunks of every entrant first.
-
-    Raises:
-        LoadError, SettingError: an entrant's strategy or settings are wrong.
-        TableError: the table lacks a data set.
-    """
-    chunks = []
-    for entrant in protocol.entrants:
-        loaded = load_strategy(entrant.strategy)
-        settings = loaded.configure(entrant.settings, entrant.variant)
-        code = code_digest(loaded)
-        for problem in protocol.problems:
-            table.dataset(problem.dataset)
-            key = {
-                "protocol": protocol.series,
-                "protocol_digest": rules_digest(protocol),
-                "budget": repr(problem.budget),
-                "table_digest": table.digest,
-                "cost_digest": table.cost_digest,
-                "dataset": problem.dataset,
-                "entrant": entrant.name,
-                "entrant_digest": digest([loaded.name, settings]),
-                "code": code,
-            }
-            runs = protocol.runs_of(entrant)
-            for first in range(0, runs, CHUNK):
-                last = min(first + CHUNK, runs) - 1
-                path = folder / "runs" / problem.dataset / entrant.name / f"{first:05d}-{last:05d}.npz"
-                chunks.append(Chunk(path, problem, entrant, settings, first, last, key))
-    return sorted(chunks, key=lambda chunk: chunk.first)
-
-
-def rules_digest(protocol: Protocol) -> str:
-    """Return the digest of what holds for all chunks of a protocol: name, version, seed and charging rules."""
-    rules = [protocol.duplicates, protocol.promotion, protocol.workers, protocol.charge_overhead]
-    return digest([protocol.name, protocol.version, protocol.seed, *rules])
-
-
-def code_digest(loaded: LoadedStrategy) -> str:
-    """Return the digest of the sources that an entrant's numbers rest on: the core and the strategy's own files."""
-    core = [Path(nasbench.__file__).with_name(name) for name in CORE]
-    return files_digest([*core, *strategy_files(loaded)])
-
-
-def strategy_files(loaded: LoadedStrategy) -> list[Path]:
-    """Return the source files of a strategy: its own and the shared parts (`_*.py`) beside it."""
-    own = Path(loaded.function.__code__.co_filename)
-    return [own, *own.parent.glob("_*.py")]
-
-
-def describe(protocol: Protocol, table: Table) -> dict[str, Any]:
-    """Return the content of `experiment.json`: all that an analysis needs to know and can't see in the chunks."""
-    problems = {}
-    for problem in protocol.problems:
-        scorer = Scorer(table, problem.dataset)
-        data = table.dataset(problem.dataset)
-        problems[problem.dataset] = {
-            "score_label": scorer.label,
-            "observed_label": "validation accuracy of one training",
-            "best_score": scorer.best,
-            "random_score_mean": scorer.random_mean,
-            "random_score_spread": scorer.random_spread,
-            "top_score": {str(share): scorer.top(share) for share in (0.001, 0.01, 0.1)},
-            "budget": problem.budget,
-            "workers": protocol.workers,
-            "epochs": list(data.epochs),
-        }
-    entrants = {}
-    for entrant in protocol.entrants:
-        loaded = load_strategy(entrant.strategy)
-        method = loaded.method
-        settings = loaded.configure(entrant.settings, entrant.variant)
-        entrants[entrant.name] = {
-            "strategy": loaded.name,
-            "label": entrant.label or entrant.name,
-            "settings": settings,
-            "runs": protocol.runs_of(entrant),
-            "entrant_digest": digest([loaded.name, settings]),
-            "code": code_digest(loaded),
-            "title": method.title,
-            "paper": method.paper,
-            "family": method.family,
-            "mode": method.mode,
-        }
-    return {
-        "format": FORMAT,
-        "protocol_digest": rules_digest(protocol),
-        "protocol": {
-            "name": protocol.name,
-            "version": protocol.version,
-            "title": protocol.title,
-            "runs": protocol.runs,
-            "seed": protocol.seed,
-            "checkpoints": list(protocol.checkpoints),
-            "duplicates": protocol.duplicates,
-            "promotion": protocol.promotion,
-            "workers": protocol.workers,
-            "charge_overhead": protocol.charge_overhead,
-        },
-        "table": {
-            "name": protocol.table,
-            "title": table.metadata.get("title", protocol.table),
-            "digest": table.digest,
-            "cost_digest": table.cost_digest,
-            "space": table.space.name,
-        },
-        "problems": problems,
-        "entrants": entrants,
-        "provenance": provenance(),
-    }
-
-
 def carry_out(
     protocol: Protocol,
     table_path: Path,
@@ -237,49 +89,44 @@ def carry_out(
     Raises:
         ValueError: fewer than one worker.
         LoadError, SettingError, TableError: before anything is computed.
+        ExperimentError: another process works on the folder, or a worker process died.
+        OSError: a record can't be written (disk full, no permission).
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}, must be at least 1")
     began = time.perf_counter()
     table = open_table(table_path)
     chunks = plan(protocol, table, folder)
-    write_json(folder / "experiment.json", describe(protocol, table))
-    missing = [chunk for chunk in chunks if not chunk_matches(chunk.path, chunk.key)]
-    stale = sum(_runs(chunk) for chunk in missing if chunk.path.exists())
-    remove_leftovers(folder, chunks)
-    done = total = sum(map(_runs, chunks))
-    done -= sum(map(_runs, missing))
     failed: dict[str, str] = {}
-    estimate = _Estimate(missing, workers)
-    if on_progress is not None:
-        on_progress(Progress(done, total, "", None))
-    # Always in child processes, so that one thread a process holds whatever this process has loaded.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_one_thread) as pool:
-        futures: dict[Future[float], Chunk] = {
-            pool.submit(compute_chunk, chunk, protocol, table_path): chunk for chunk in missing
-        }
-        for future in as_completed(futures):
-            chunk = futures[future]
-            if future.cancelled():
-                continue
-            error = future.exception()
-            if error is not None:
-                if isinstance(error, OSError):  # a full disk ends the experiment; what is finished stays
-                    pool.shutdown(cancel_futures=True)
-                    raise error
-                failed.setdefault(chunk.entrant.name, f"{chunk.problem.dataset}: {type(error).__name__}: {error}")
-                for other, its in futures.items():
-                    if its.entrant == chunk.entrant:
-                        other.cancel()
-                continue
-            done += _runs(chunk)
-            estimate.add(chunk, future.result())
-            if on_progress is not None:
-                latest = f"{chunk.entrant.name} on {chunk.problem.dataset}"
-                on_progress(Progress(done, total, latest, estimate.seconds_left()))
-    computed = done - (total - sum(map(_runs, missing)))
-    return Outcome(computed, total - sum(map(_runs, missing)), stale, failed, time.perf_counter() - began)
+    with _locked(folder):
+        missing = [chunk for chunk in chunks if not chunk_matches(chunk.path, chunk.numbers, chunk.key)]
+        stale = sum(len(chunk.numbers) for chunk in missing if chunk.path.exists())
+        _write_description(protocol, table, folder, kept=len(missing) < len(chunks), changed=bool(missing))
+        remove_leftovers(folder, chunks)
+        total = sum(len(chunk.numbers) for chunk in chunks)
+        done = kept = total - sum(len(chunk.numbers) for chunk in missing)
+        estimate = _Estimate(missing, workers)
+        if on_progress is not None:
+            on_progress(Progress(done, total, "", None))
+        with _pool(workers) as pool:
+            futures = {pool.submit(compute_chunk, chunk, protocol, table_path): chunk for chunk in missing}
+            for future in as_completed(futures):
+                chunk = futures[future]
+                if future.cancelled():
+                    continue
+                error = future.exception()
+                if isinstance(error, EntrantError):
+                    failed.setdefault(chunk.entrant.name, f"{chunk.problem.dataset}: {error}")
+                    _give_up(chunk.entrant.name, futures, estimate)
+                    continue
+                if error is not None:
+                    raise _said_better(error)
+                done += len(chunk.numbers)
+                estimate.add(chunk, future.result())
+                if on_progress is not None:
+                    latest = f"{chunk.entrant.name} on {chunk.problem.dataset}"
+                    on_progress(Progress(done, total, latest, estimate.seconds_left()))
+    return Outcome(done - kept, kept, stale, failed, time.perf_counter() - began)
 
 
 def remove_leftovers(folder: Path, chunks: Sequence[Chunk]) -> None:
@@ -291,52 +138,87 @@ def remove_leftovers(folder: Path, chunks: Sequence[Chunk]) -> None:
                 path.unlink()
         for path in entrant.glob(".*.tmp"):
             path.unlink()
+    for path in folder.glob(".experiment.json.*.tmp"):
+        path.unlink()
 
 
-def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path) -> float:
-    """Compute the runs of one chunk and write its record; return the seconds it took."""
-    began = time.perf_counter()
-    benchmark, scorer = _opened(table_path, chunk.problem.dataset, chunk.key["table_digest"])
-    strategy = load_strategy(chunk.entrant.strategy).function
-    rules = Rules(protocol.duplicates, protocol.promotion, protocol.workers, protocol.charge_overhead)
-    numbers = range(chunk.first, chunk.last + 1)
-    runs = [
-        run(
-            strategy,
-            benchmark,
-            chunk.problem.budget,
-            run_seed(protocol, chunk.problem, chunk.entrant, number),
-            settings=chunk.settings,
-            rules=rules,
-        )
-        for number in numbers
-    ]
-    write_chunk(chunk.path, numbers, runs, [trajectory(one, benchmark, scorer) for one in runs], chunk.key)
-    return time.perf_counter() - began
+def _write_description(protocol: Protocol, table: Table, folder: Path, *, kept: bool, changed: bool) -> None:
+    """Write `experiment.json`; its provenance is that of whoever computed the runs, not of whoever looked at them last.
+
+    `provenance` is the latest session that computed something, `earlier_provenance` the sessions whose runs are kept, each
+    once, dates apart.
+    """
+    path = folder / "experiment.json"
+    content = describe(protocol, table)
+    before = _read_json(path) if kept else {}
+    earlier = [*before.get("earlier_provenance", []), *([before["provenance"]] if "provenance" in before else [])]
+    if not changed and earlier:
+        content["provenance"] = earlier.pop()
+    known = [_undated(content["provenance"])]
+    content["earlier_provenance"] = [one for one in earlier if _undated(one) not in known]
+    write_json(path, content)
 
 
-@functools.lru_cache(maxsize=8)
-def _opened(table_path: Path, dataset: str, table_digest: str) -> tuple[TabularBenchmark, Scorer]:
-    table = open_table(table_path)
-    if table.digest != table_digest:
-        raise ValueError(
-            f"table {table_path.name} changed while the experiment ran: digest {table.digest[:12]}, expected {table_digest[:12]}"
-        )
-    return TabularBenchmark(table, dataset), Scorer(table, dataset)
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-def _one_thread() -> None:
-    """Hold a worker process to one thread: the number of threads moves bits (decision 12) and workers share the cores."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=1)
-    os.environ |= dict.fromkeys(
-        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
-    )  # for torch, loaded later
+def _undated(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name != "date"}
 
 
-def _runs(chunk: Chunk) -> int:
-    return chunk.last - chunk.first + 1
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a results folder for one process: two would remove each other's half-written files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExperimentError(
+                f"another process computes runs in {folder}; wait for it, or choose another results folder"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes; on an error or Ctrl-C end them at once, since records are whole or absent.
+
+    Always child processes, so that one thread a process holds whatever this process has loaded.
+    """
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=prepare_worker)
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        processes = list((pool._processes or {}).values())  # Python 3.14 has a public name for this
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        raise
+
+
+def _give_up(entrant: str, futures: Mapping[Future[float], Chunk], estimate: _Estimate) -> None:
+    """Cancel what is left of an entrant that raised."""
+    estimate.left.pop(entrant, None)
+    for future, chunk in futures.items():
+        if chunk.entrant.name == entrant:
+            future.cancel()
+
+
+def _said_better(error: BaseException) -> BaseException:
+    if not isinstance(error, BrokenProcessPool):
+        return error
+    return ExperimentError(
+        "a worker process died (out of memory, or a crash in a compiled library); finished runs are kept: run the same "
+        "command again, with fewer --workers if memory is short"
+    )
 
 
 class _Estimate:
@@ -347,14 +229,15 @@ class _Estimate:
         self.left: dict[str, int] = {}
         self.seen: dict[str, list[float]] = {}  # entrant -> seconds and runs
         for chunk in missing:
-            self.left[chunk.entrant.name] = self.left.get(chunk.entrant.name, 0) + _runs(chunk)
+            self.left[chunk.entrant.name] = self.left.get(chunk.entrant.name, 0) + len(chunk.numbers)
 
     def add(self, chunk: Chunk, seconds: float) -> None:
         name = chunk.entrant.name
-        self.left[name] -= _runs(chunk)
+        if name in self.left:
+            self.left[name] -= len(chunk.numbers)
         total = self.seen.setdefault(name, [0.0, 0.0])
         total[0] += seconds
-        total[1] += _runs(chunk)
+        total[1] += len(chunk.numbers)
 
     def seconds_left(self) -> float:
         means = {name: seconds / runs for name, (seconds, runs) in self.seen.items()}

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._+-]*\Z", max_length=80)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # 30,000 years; TOML's `inf` would search for ever
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
@@ -39,7 +39,7 @@ class Entrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strategy: str
     settings: dict[str, Any] = {}
     variant: str | None = None
-    runs: Positive | None = None
+    runs: Count | None = None
     label: str | None = None
 
 
@@ -70,17 +70,17 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: Name
-    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+$")]
+    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+\Z")]
     title: str
     table: str
     problems: Annotated[tuple[Problem, ...], msgspec.Meta(min_length=1)]
     entrants: Annotated[tuple[Entrant, ...], msgspec.Meta(min_length=1)]
-    runs: Positive
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    runs: Count
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     checkpoints: Annotated[tuple[Share, ...], msgspec.Meta(min_length=1)] = (1.0,)
     duplicates: Literal["charge", "free"] = "charge"
     promotion: Literal["continue", "from_scratch"] = "continue"
-    workers: Positive = 1
+    workers: Count = 1
     charge_overhead: bool = False
 
     def runs_of(self, entrant: Entrant) -> int:
@@ -107,8 +107,11 @@ def read_protocol(path: Path) -> Protocol:
         protocol = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Protocol)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"{path}: not a TOML file: {error}") from None
+    except RecursionError:
+        raise ProtocolError(f"{path}: not a protocol: nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise ProtocolError(f"{path}: {error}") from None
+        place = "" if " - at `" in str(error) else " - at `$`"
+        raise ProtocolError(f"{path}: {error}{place}") from None
     for place, names in (
         ("entrants", [entrant.name for entrant in protocol.entrants]),
         ("problems", [problem.dataset for problem in protocol.problems]),

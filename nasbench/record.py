@@ -19,7 +19,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,15 @@ from nasbench.search import Run, incumbents
 from nasbench.tabular import Scorer, TabularBenchmark
 
 FORMAT = 1
+
+COLUMNS = {"run", "start", "ended", "overhead", "architecture", "cell", "epochs", "repeat", "validation_accuracy"} | {
+    "cost",
+    "finished",
+    "incumbent",
+    "incumbent_validation",
+    "score",
+}
+"""Arrays of a chunk, beside its `key`."""
 
 
 class RecordError(ValueError):
@@ -97,15 +105,23 @@ def write_chunk(
     replace_file(path, buffer.getvalue())
 
 
-def chunk_matches(path: Path, key: Mapping[str, str]) -> bool:
-    """Return whether a chunk is there, readable, and a record of exactly this."""
-    try:
-        with np.load(path, allow_pickle=False) as chunk:
-            found: Any = json.loads(str(chunk["key"]))
-            _ = chunk["score"]  # reads to the end: a cut file does not pass
-        return bool(found == dict(key))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+def chunk_matches(path: Path, numbers: Sequence[int], key: Mapping[str, str]) -> bool:
+    """Return whether a chunk is there, whole (every array is read and its checksum held), and a record of exactly this.
+
+    Args:
+        path: the file.
+        numbers: run numbers, ascending.
+        key: what the runs are runs of.
+    """
+    if not path.is_file():
         return False
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as chunk:
+            arrays = {name: chunk[name] for name in chunk.files}
+        found: Any = json.loads(str(arrays["key"]))
+    except Exception:  # nobody lists what a damaged file makes zipfile, zlib and numpy raise
+        return False
+    return bool(found == dict(key) and arrays.keys() >= COLUMNS and arrays["run"].tolist() == list(numbers))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,0 +1,93 @@
+"""One chunk of an experiment, computed in a worker process: what `experiment.py` sends to its pool."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from nasbench.load import load_strategy
+from nasbench.plan import Chunk, code_digest, run_seed
+from nasbench.protocol import Protocol
+from nasbench.record import trajectory, write_chunk
+from nasbench.sealed import open_table
+from nasbench.search import Rules, run
+from nasbench.tabular import Scorer, TabularBenchmark
+
+
+class EntrantError(RuntimeError):
+    """An entrant raised; the message says what and where, since its own exception may not survive the way between processes."""
+
+
+def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path) -> float:
+    """Compute the runs of one chunk and write its record.
+
+    Returns:
+        Wall seconds it took.
+
+    Raises:
+        EntrantError: the strategy raised, whatever it raised, or its source is no longer what the chunk's key names.
+        ValueError: the table is no longer what the chunk's key names.
+        OSError: the record can't be written; nothing is left of it.
+    """
+    began = time.perf_counter()
+    benchmark, scorer = _opened(table_path, chunk.problem.dataset, chunk.key["table_digest"], chunk.key["cost_digest"])
+    rules = Rules(protocol.duplicates, protocol.promotion, protocol.workers, protocol.charge_overhead)
+    source = chunk.entrant.strategy
+    try:
+        loaded = load_strategy(source)
+        source = loaded.function.__code__.co_filename
+        if code_digest(loaded) != chunk.key["code"]:
+            raise RuntimeError("source files changed while the experiment ran; run the same command again")
+        seeds = [run_seed(protocol, chunk.problem, chunk.entrant, number) for number in chunk.numbers]
+        budget = chunk.problem.budget
+        runs = [run(loaded.function, benchmark, budget, seed, settings=chunk.settings, rules=rules) for seed in seeds]
+    except (Exception, SystemExit, GeneratorExit) as error:  # a method may raise anything; the others go on
+        raise EntrantError(_what_and_where(error, source)) from None
+    write_chunk(chunk.path, chunk.numbers, runs, [trajectory(one, benchmark, scorer) for one in runs], chunk.key)
+    return time.perf_counter() - began
+
+
+def _what_and_where(error: BaseException, source: str) -> str:
+    """Return type and message of an error, and the line of the strategy's own file that led to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f" ({Path(source).name}, line {frame.lineno})" for frame in frames if frame.filename == source]
+    return f"{type(error).__name__}: {error}{lines[-1] if lines else ''}"
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(table_path: Path, dataset: str, digest: str, cost_digest: str) -> tuple[TabularBenchmark, Scorer]:
+    table = open_table(table_path)
+    for found, expected in ((table.digest, digest), (table.cost_digest, cost_digest)):
+        if found != expected:
+            raise ValueError(
+                f"table {table_path.name} changed while the experiment ran: digest {found[:12]}, expected {expected[:12]}"
+            )
+    return TabularBenchmark(table, dataset), Scorer(table, dataset)
+
+
+def prepare_worker() -> None:
+    """Make a worker process fit: one thread, no part in Ctrl-C (the parent ends it), and no life after its parent's.
+
+    The number of threads moves bits (decision 12), and the workers share the cores. A worker whose parent was killed would
+    wait for work for ever.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1)
+    # For libraries that are loaded later, such as torch.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
