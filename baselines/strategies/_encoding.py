@@ -34,7 +34,7 @@ def require_paths(space: SearchSpace, method: str) -> PathSpace:
     return space
 
 
-def one_hot(choices: Sequence[int], architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+def one_hot(choices: Sequence[int], architectures: Sequence[Architecture] | NDArray[np.int64]) -> NDArray[np.float64]:
     """Encode as indicators, decision by decision, shape (len(architectures), sum(choices))."""
     numbers = np.asarray(architectures, dtype=np.int64).reshape(len(architectures), len(choices))
     offsets = np.concatenate([[0], np.cumsum(choices)[:-1]]).astype(np.int64)

@@ -1,0 +1,152 @@
+"""Exact Gaussian process regression (Rasmussen & Williams, MIT Press 2006, algorithm 2.1), from kernel matrices.
+
+What a kernel is made of is the strategies' business; here a matrix comes in. Predictions are batched over candidates, a new
+observation extends the Cholesky factor instead of computing it anew, and the marginal likelihood comes with its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+Floats = NDArray[np.float64]
+LARGEST_JITTER = 1e-2  # of the mean variance; a matrix that needs more is no covariance
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What the observations say.
+
+    Attributes:
+        factor: shape (n, n), lower Cholesky factor of the kernel matrix plus noise.
+        targets: shape (n,), observed values minus the prior mean.
+        weights: shape (n,), inverse matrix times targets.
+    """
+
+    factor: Floats
+    targets: Floats
+    weights: Floats
+
+
+def cholesky(matrix: Floats) -> tuple[Floats, float]:
+    """Return the lower Cholesky factor of a covariance matrix and the jitter that its diagonal needed.
+
+    A matrix that rounding, or a kernel that is no kernel, leaves indefinite gets a multiple of the mean variance added to
+    its diagonal: none, 1e-10, 1e-9, ... of it.
+
+    Raises:
+        numpy.linalg.LinAlgError: not even `LARGEST_JITTER` helps.
+    """
+    scale = float(np.mean(np.diag(matrix)))
+    jitter = 0.0
+    while True:
+        try:
+            return linalg.cholesky(matrix + jitter * np.eye(len(matrix)), lower=True, check_finite=False), jitter
+        except linalg.LinAlgError:
+            jitter = 10.0 * jitter if jitter else 1e-10 * scale
+            if jitter > LARGEST_JITTER * scale:
+                raise
+
+
+def condition(kernel: Floats, noise: float, targets: Floats) -> Posterior:
+    """Condition on observations.
+
+    Args:
+        kernel: shape (n, n), covariance of the function's values.
+        noise: variance of the observations around them.
+        targets: shape (n,), observed values minus the prior mean.
+    """
+    factor, _ = cholesky(kernel + noise * np.eye(len(kernel)))
+    return Posterior(factor, targets, linalg.cho_solve((factor, True), targets, check_finite=False))
+
+
+def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, target: float) -> Posterior:
+    """Condition on one more observation, by a new row of the Cholesky factor.
+
+    Args:
+        posterior: from n observations.
+        cross: shape (n,), covariances with them.
+        variance: prior variance of the new value.
+        noise: variance of the observation around it.
+        target: observed value minus the prior mean.
+    """
+    row = linalg.solve_triangular(posterior.factor, cross, lower=True, check_finite=False)
+    # Two equal points without noise would leave 0, and rounding less.
+    corner = np.sqrt(max(variance + noise - float(row @ row), 1e-10 * (variance + noise)))
+    count = len(row)
+    factor = np.zeros((count + 1, count + 1))
+    factor[:count, :count] = posterior.factor
+    factor[count, :count] = row
+    factor[count, count] = corner
+    targets = np.append(posterior.targets, target)
+    return Posterior(factor, targets, linalg.cho_solve((factor, True), targets, check_finite=False))
+
+
+def predict(posterior: Posterior, cross: Floats, variance: Floats | float) -> tuple[Floats, Floats]:
+    """Return mean and variance of the function's values, not of observations, at candidates.
+
+    Args:
+        posterior: from n observations.
+        cross: shape (m, n), covariances of candidates and observed points.
+        variance: shape (m,) or one number, prior variance of the candidates.
+
+    Returns:
+        Each of shape (m,); the mean is relative to the prior mean; the variance is at least 0.
+    """
+    half = linalg.solve_triangular(posterior.factor, cross.T, lower=True, check_finite=False)  # (n, m)
+    return cross @ posterior.weights, np.maximum(variance - np.einsum("nm,nm->m", half, half), 0.0)
+
+
+def log_marginal_likelihood(
+    kernel: Floats, noise: float, targets: Floats, slopes: Sequence[Floats] = ()
+) -> tuple[float, Floats]:
+    """Return the logarithm of the observations' probability density, and its gradient.
+
+    Args:
+        kernel: shape (n, n).
+        noise: variance of the observations.
+        targets: shape (n,), observed values minus the prior mean.
+        slopes: derivatives of kernel plus noise by each hyperparameter, each of shape (n, n).
+
+    Returns:
+        The logarithm, and the gradient of shape (len(slopes),) (Rasmussen & Williams, equation 5.9).
+    """
+    factor, _ = cholesky(kernel + noise * np.eye(len(kernel)))
+    weights = linalg.cho_solve((factor, True), targets, check_finite=False)
+    value = -0.5 * targets @ weights - np.log(np.diag(factor)).sum() - 0.5 * len(targets) * np.log(2.0 * np.pi)
+    if not len(slopes):
+        return float(value), np.zeros(0)
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    outer = np.multiply.outer(weights, weights) - inverse
+    return float(value), 0.5 * np.array([np.vdot(outer, slope) for slope in slopes])
+
+
+def maximise_likelihood(
+    value_and_gradient: Callable[[Floats], tuple[float, Floats]],
+    starts: Sequence[Floats],
+    bounds: Sequence[tuple[float, float]],
+    iterations: int,
+) -> Floats:
+    """Return the hyperparameters of highest likelihood that L-BFGS-B finds (Byrd et al. 1995).
+
+    Args:
+        value_and_gradient: log marginal likelihood as a function of the hyperparameters, usually logarithms.
+        starts: where to begin; the best end is returned.
+        bounds: lowest and highest value of each.
+        iterations: most iterations from each start.
+    """
+
+    def negative(point: Floats) -> tuple[float, Floats]:
+        value, gradient = value_and_gradient(point)
+        return -value, -gradient
+
+    ends = [
+        optimize.minimize(negative, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+        for start in starts
+    ]
+    return np.asarray(min(ends, key=lambda end: float(end.fun)).x)
