@@ -108,6 +108,13 @@ def endings(comparison: Comparison) -> str:
     return f" Ended before the budget, last incumbent kept: {', '.join(stopped)}." if stopped else ""
 
 
+def emulations(comparison: Comparison) -> str:
+    """Say which entrants are emulated: the published method inherits weights, here every score is from scratch."""
+    entrants, titles = comparison.experiment.entrants, comparison.experiment.titles
+    names = [titles[entrant] for entrant in comparison.order if entrants[entrant].mode == "emulated"]
+    return f" Emulated, without the inheritance of weights that the method has: {', '.join(names)}." if names else ""
+
+
 def omissions(comparison: Comparison) -> str:
     """Say that records are missing or were left out, or nothing."""
     number = len(comparison.faults)
@@ -133,9 +140,8 @@ def source(comparison: Comparison) -> str:
 
 def caption(comparison: Comparison, *sentences: str) -> str:
     """Join what is particular to a table or figure with what all of them say."""
-    common = (
-        f"{sample(comparison)} {budgets(comparison)}{endings(comparison)}{omissions(comparison)} {source(comparison)}"
-    )
+    notes = f"{endings(comparison)}{emulations(comparison)}{omissions(comparison)}"
+    common = f"{sample(comparison)} {budgets(comparison)}{notes} {source(comparison)}"
     return f"{' '.join(sentences)} {common}"
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from . import scores, statistics
 from .chunks import read_runs, stray_faults
-from .records import BUDGET_REACHED, Experiment, Fault, Problem, Runs, read_experiment
+from .records import BUDGET_REACHED, Experiment, Fault, Problem, RecordError, Runs, read_experiment
 from .statistics import Interval, PairwiseTests
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -205,6 +205,9 @@ def compare(results: Path | Experiment) -> Comparison:
             if runs is not None:
                 rng = generator(dataset, entrant)
                 measured[dataset, entrant] = measure(runs, problem, experiment.checkpoints, rng)
+    if not measured:
+        reasons = "; ".join(map(str, faults[:3]))
+        raise RecordError(f"{experiment.folder} holds not a single usable run: {reasons}")
     tested = {
         dataset: tuple(entrant for entrant in experiment.entrants if (dataset, entrant) in measured)
         for dataset in experiment.problems

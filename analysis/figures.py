@@ -147,7 +147,8 @@ def _regret(comparison: Comparison, which: Literal["seconds", "by_queries"], med
         axes.set_xscale("log")
         axes.set_yscale("log")
         if shown:
-            axes.set_xlim(min(each.x[0] for each in shown), max(each.x[-1] for each in shown) * (1 + 1e-9))
+            first, last = min(each.x[0] for each in shown), max(each.x[-1] for each in shown)
+            axes.set_xlim(first, max(last, 2.0 * first))
             lines = [each.regret.median if median else each.regret.mean for each in shown]
             axes.set_ylim(*_regret_limits(lines, [each.regret.upper_quartile for each in shown] if median else lines))
         logarithmic(axes, "x")

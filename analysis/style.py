@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .records import Entrant
 
@@ -167,8 +167,10 @@ def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
     axis, (low, high) = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
     choices = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
     fitting = (steps for steps in choices if _fits(_ticks(steps, low, high), low, high, _inches(axes, which), which))
-    chosen = next(fitting, choices[-1])
-    axis.set_major_locator(FixedLocator(_ticks(chosen, low, high)))
+    ticks = _ticks(next(fitting, choices[-1]), low, high)
+    if len(ticks) < 2:  # less than a factor of three or so: as on a linear axis
+        ticks = [tick for tick in MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
+    axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(plain))
     axis.set_minor_locator(LogLocator(base=10.0, subs=tuple(map(float, range(2, 10))), numticks=12))
     axis.set_minor_formatter(NullFormatter())
