@@ -236,7 +236,28 @@ def _list_spaces() -> Rows:
     ]
 
 
+def _list_recipes() -> Rows:
+    from nasbench.recipe import load_recipe, recipe_names
+
+    rows = []
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        rows.append(
+            {
+                "recipe": name,
+                "space": recipe.space,
+                "classes": len(recipe.cell_space.classes),
+                "data set": recipe.dataset.name,
+                "epochs": recipe.epochs,
+                "repeats": recipe.repeats,
+                "digest": recipe.digest[:12],
+            }
+        )
+    return rows
+
+
 _LISTS: dict[str, Callable[[], Rows]] = {
+    "recipes": _list_recipes,
     "strategies": _list_strategies,
     "protocols": _list_protocols,
     "tables": _list_tables,

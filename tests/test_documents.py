@@ -53,7 +53,7 @@ def test_the_query_of_the_readme_answers_with_the_published_accuracy() -> None:
 
 
 def test_citation_file_is_valid() -> None:
-    subprocess.run([sys.executable, "-m", "cffconvert", "--validate", "-i", str(ROOT / "CITATION.cff")], check=True, capture_output=True)
+    subprocess.run([str(Path(sys.executable).with_name("cffconvert")), "--validate", "-i", str(ROOT / "CITATION.cff")], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
