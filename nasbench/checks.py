@@ -10,111 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.table import MISSING, OK, SCHEMA_VERSION, STATUSES, Dataset, Table
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One question of the audit.
-
-    Attributes:
-        name: what was asked.
-        passed: the answer; None where the question does not arise.
-        detail: the figures.
-    """
-
-    name: str
-    passed: bool | None
-    detail: str
-
-
-class SplitReport(msgspec.Struct, frozen=True):
-    """One split: number of images (None: only fractions are known), and lowest, mean and highest accuracy at full fidelity."""
-
-    images: int | None
-    lowest: float
-    mean: float
-    highest: float
-
-
-class DatasetReport(msgspec.Struct, frozen=True):
-    """What a data set holds.
-
-    Attributes:
-        name: name of the data set.
-        epochs: the fidelities.
-        repeats: repeats a row has at most.
-        statuses: number of trainings by status.
-        lost: up to ten trainings that diverged or failed, as (architecture, repeat, status, reason).
-        empty_rows: rows without any training.
-        rows_by_repeats: number of rows by number of trainings made.
-        splits: accuracies by split.
-        losses: splits with losses.
-        train_seconds: lowest and highest calibrated seconds of an epoch.
-        validation_seconds: the same for a validation pass.
-        parameters: lowest and highest number of parameters; -1 unknown.
-        seed_spread: mean over rows of the standard deviation (n - 1) between repeats of the score at full fidelity; None: no
-            row has two.
-        cell_spread: standard deviation between the rows' mean scores.
-        checks: the audit.
-    """
-
-    name: str
-    epochs: tuple[int, ...]
-    repeats: int
-    statuses: dict[str, int]
-    lost: list[tuple[str, int, str, str]]
-    empty_rows: int
-    rows_by_repeats: dict[int, int]
-    splits: dict[str, SplitReport]
-    losses: list[str]
-    train_seconds: tuple[float, float]
-    validation_seconds: tuple[float, float]
-    parameters: tuple[int, int]
-    seed_spread: float | None
-    cell_spread: float
-    checks: list[Check]
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What `verify` found; `ok` says whether every check passed.
-
-    Attributes:
-        path: the file.
-        size: its bytes.
-        sha256: of the payload, as sealed.
-        digest: logical digest, the one to cite.
-        cost_digest: digest of the calibrated seconds.
-        schema_version: version of the file's schema.
-        title, licence: from the metadata.
-        space: name of the search space.
-        architectures: size of the search space.
-        answered: architectures that have a row.
-        rows: rows.
-        datasets: one report each.
-    """
-
-    path: str
-    size: int
-    sha256: str
-    digest: str
-    cost_digest: str
-    schema_version: int
-    title: str
-    licence: str
-    space: str
-    architectures: int
-    answered: int
-    rows: int
-    datasets: list[DatasetReport]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no check failed."""
-        return not any(check.passed is False for data in self.datasets for check in data.checks)
+from nasbench.table_report import Check, DatasetReport, Report, SplitReport
 
 
 def audit(table: Table, path: str = "") -> Report:
@@ -142,6 +42,7 @@ def _describe(table: Table, data: Dataset) -> DatasetReport:
     per_row, rows = np.unique(made.sum(axis=1), return_counts=True)
     score = data.answers(data.score_split)[:, :, -1]
     asked = made.any(axis=1)
+    sizes = data.parameters[data.parameters >= 0]
     means = data.mean_accuracy(data.score_split)[asked]
     return DatasetReport(
         name=data.name,
@@ -163,7 +64,7 @@ def _describe(table: Table, data: Dataset) -> DatasetReport:
         losses=sorted(data.losses),
         train_seconds=_range(data.train_seconds[asked]),
         validation_seconds=_range(data.validation_seconds[asked]),
-        parameters=(int(data.parameters.min()), int(data.parameters.max())),
+        parameters=(int(sizes.min()), int(sizes.max())) if len(sizes) else (-1, -1),
         seed_spread=_seed_spread(score),
         cell_spread=float(means.std()) if len(means) else 0.0,
         checks=[
@@ -254,18 +155,21 @@ def _disagreeing(groups: NDArray[np.int32], values: NDArray[Any]) -> int:
 
 
 def _check_presence(table: Table, data: Dataset, lost: list[list[int]]) -> Check:
-    """Every training was made, or has a status and a reason; those never made need the metadata's word for why."""
-    missing = int((data.status == MISSING).sum())
-    unexplained = sum(not data.reasons.get(f"{row}/{repeat}") for row, repeat in lost)
+    """Every training was made, or has a status and a reason; for those never made the metadata may say why, once for all."""
     why = str(table.metadata.get("missing", ""))
-    detail = f"{data.status.size - missing} of {data.status.size} made"
+    missing = np.argwhere(data.status == MISSING).tolist()
+    unexplained = [place for place in lost if not data.reasons.get("{}/{}".format(*place))]
+    detail = f"{data.status.size - len(missing)} of {data.status.size} made"
     if lost:
-        detail += f"; {len(lost)} lost, {unexplained} of them without a reason"
+        detail += f"; {len(lost)} lost, {len(unexplained)} of them without a reason"
     if missing:
-        detail += f"; {missing} missing ({why or 'the table does not say why'})"
-    return Check(
-        "every training made, or with status and reason", not unexplained and (not missing or bool(why)), detail
-    )
+        if not why:
+            unexplained += [place for place in missing if not data.reasons.get("{}/{}".format(*place))]
+        detail += f"; {len(missing)} missing ({why or 'the metadata do not say why'})"
+    absent = int((table.row_of_index < 0).sum())
+    if absent:
+        detail += f"; {absent} architectures have no row"
+    return Check("every training made, or with status and reason", not unexplained, detail)
 
 
 def _check_agreement(data: Dataset, asked: NDArray[np.bool_]) -> Check:

@@ -10,16 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from rich.text import Text
 
-from nasbench.checks import DatasetReport, Report, audit
+from nasbench.checks import audit
 from nasbench.sealed import open_table
 from nasbench.table import TableError
+from nasbench.table_report import Report
 
 CPU_SECONDS = 120
 MEMORY_BYTES = 4 * 2**30  # address space, of which the libraries alone take about 1 GB
@@ -34,7 +32,7 @@ def verify(path: Path, *, cpu_seconds: int = CPU_SECONDS, memory_bytes: int = ME
         memory_bytes: address space that the child may use.
 
     Returns:
-        The report. A sound file whose content fails a check gives a report with `ok` false, not an error.
+        The report. A sound file whose content fails a check gives a report with `passed` false, not an error.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -94,67 +92,6 @@ def _limit(cpu_seconds: int, memory_bytes: int) -> None:
             resource.setrlimit(limit, (least, least))
         except (ValueError, OSError):
             continue
-
-
-# Rendering ---------------------------------------------------------------------------------------------------------------
-
-
-def render(report: Report) -> Text:
-    """Return a report as styled text; `.plain` is the same without styles."""
-    text = Text()
-    head: dict[str, Any] = {
-        "table": report.path,
-        "title": report.title,
-        "licence": report.licence,
-        "digest": report.digest,
-        "cost digest": report.cost_digest,
-        "SHA-256": report.sha256,
-        "schema": f"version {report.schema_version}, {report.size:,} bytes",
-        "space": f"{report.space}, {report.answered:,} of {report.architectures:,} architectures in {report.rows:,} rows",
-    }
-    _lines(text, head, "")
-    for data in report.datasets:
-        text.append(f"\n{data.name}\n", "bold")
-        _lines(text, _figures(data), "  ")
-        for architecture, repeat, status, reason in data.lost:
-            text.append(f"    {status}: {architecture}, repeat {repeat}: {reason or 'no reason'}\n")
-        for check in data.checks:
-            word, style = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("  - ", "dim")}[check.passed]
-            text.append(f"  {word}", style)
-            text.append(f"  {check.name}: {check.detail}\n")
-    text.append(
-        "\nsound, every check passed\n" if report.ok else "\na check failed\n", "green" if report.ok else "bold red"
-    )
-    return text
-
-
-def _figures(data: DatasetReport) -> Mapping[str, Any]:
-    epochs = ", ".join(map(str, data.epochs if len(data.epochs) <= 8 else (*data.epochs[:3], "...", data.epochs[-1])))
-    figures: dict[str, Any] = {
-        "epochs": epochs,
-        "trainings": ", ".join(f"{number:,} {name}" for name, number in data.statuses.items() if number)
-        + f" (at most {data.repeats} a row; "
-        + ", ".join(f"{rows:,} rows with {number}" for number, rows in sorted(data.rows_by_repeats.items()))
-        + ")",
-    }
-    for split, part in data.splits.items():
-        images = "fractions" if part.images is None else f"{part.images:,} images"
-        figures[split] = f"{part.lowest:.2%} to {part.highest:.2%}, mean {part.mean:.2%} ({images})"
-    figures["losses"] = ", ".join(data.losses) or "none"
-    figures["seconds"] = (
-        f"{data.train_seconds[0]:.4g} to {data.train_seconds[1]:.4g} an epoch, "
-        f"validation {data.validation_seconds[0]:.4g} to {data.validation_seconds[1]:.4g}"
-    )
-    figures["parameters"] = "unknown" if data.parameters[1] < 0 else "{:,} to {:,}".format(*data.parameters)
-    seeds = "unknown" if data.seed_spread is None else f"{data.seed_spread:.3%}"
-    figures["spread"] = f"{seeds} between seeds (mean SD), {data.cell_spread:.3%} between cells (SD of means)"
-    return figures
-
-
-def _lines(text: Text, figures: Mapping[str, Any], indent: str) -> None:
-    for name, value in figures.items():
-        text.append(f"{indent}{name:<12} ", "dim")
-        text.append(f"{value}\n")
 
 
 if __name__ == "__main__":
