@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        return int(options.function(options) or 0)
+        code = int(options.function(options) or 0)
+        sys.stdout.flush()  # a closed pipe shows here, not when the interpreter ends
+        return code
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
@@ -108,7 +111,7 @@ def _add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
 
 
 def show(rows: Rows, form: str) -> None:
-    """Print rows as a table for people, JSON, or CSV."""
+    """Print rows as a table for people, JSON, or CSV; None is an empty field, or null in JSON."""
     if form == "json":
         print(json.dumps(list(rows), indent=2))
         return
@@ -120,12 +123,14 @@ def show(rows: Rows, form: str) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in columns))
+        values = (row.get(column) for column in columns)
+        table.add_row(*(Text("" if value is None else str(value)) for value in values))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -271,7 +276,7 @@ def _query(options: argparse.Namespace) -> None:
 
     table = open_table(find_table(options.table))
     text = options.architecture
-    architecture = table.space.architecture(int(text)) if text.isdigit() else table.space.parse(text)
+    architecture = table.space.architecture(int(text)) if text.isdecimal() else table.space.parse(text)
     row = table.row(architecture)
     rows = []
     for name in [options.dataset] if options.dataset else list(table.datasets):
@@ -286,9 +291,10 @@ def _query(options: argparse.Namespace) -> None:
             line: dict[str, Any] = {"row": row, "data set": name, "epochs": epochs, "repeat": repeat}
             line["status"] = STATUSES[data.status[row, repeat]]
             for split in data.splits:
-                line[f"{split} accuracy (fraction)"] = round(float(data.accuracy(split)[row, repeat, position]), 6)
+                accuracy = float(data.accuracy(split)[row, repeat, position])
+                line[f"{split} accuracy (fraction)"] = None if math.isnan(accuracy) else round(accuracy, 6)
             line["cost (seconds)"] = round(float(data.train_seconds[row] + data.validation_seconds[row]) * epochs, 3)
-            line["parameters"] = int(data.parameters[row])
+            line["parameters"] = int(data.parameters[row]) if data.parameters[row] >= 0 else None
             rows.append(line)
     show(rows, options.format)
 
@@ -314,10 +320,15 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from nasbench.testing import check_strategy
+    from nasbench.testing import CheckFailed, check_strategy
 
-    check_strategy(options.strategy)
-    print(f"{options.strategy}: all checks passed")
+    try:
+        outcomes = check_strategy(options.strategy)
+    except CheckFailed as failure:
+        print(failure, file=sys.stderr)
+        print(f"{options.strategy}: {len(failure.checks)} checks failed", file=sys.stderr)
+        return 1
+    print(f"{options.strategy}: all {len(outcomes)} checks passed")
     return 0
 
 

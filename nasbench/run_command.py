@@ -32,14 +32,19 @@ def with_options(protocol: Protocol, runs: int | None, strategies: list[str]) ->
     """Return the protocol with other numbers of runs and further entrants.
 
     Raises:
-        ProtocolError: fewer than one run, or a further entrant with a name that is taken.
+        ProtocolError: fewer than one run, or a further entrant with a name that is taken or can't name a folder.
     """
     entrants = list(protocol.entrants)
     for reference in strategies:
         name = Path(reference.removesuffix(".py")).name.replace(":", ".").replace("_", "-").lower()
         if name in {entrant.name for entrant in entrants}:
             raise ProtocolError(f"strategy {reference}: the protocol has an entrant {name!r} already; rename the file")
-        entrants.append(msgspec.convert({"name": name, "strategy": reference}, Entrant))
+        try:
+            entrants.append(msgspec.convert({"name": name, "strategy": reference}, Entrant))
+        except msgspec.ValidationError as error:
+            raise ProtocolError(
+                f"strategy {reference}: {name!r} can't name an entrant: {error}; rename the file"
+            ) from None
     changes: dict[str, Any] = {"entrants": tuple(entrants)}
     if runs is not None:
         if runs < 1:
