@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from nasbench.sealed import open_table
 from nasbench.space import CELL201, SPACES, CellSpace
 from nasbench.table import DIVERGED, FAILED, MISSING, OK, TableError
 
+README = Path(__file__).parent.parent / "data" / "README.md"
 SPACE = CellSpace("two", nodes=3, operations=("none", "skip_connect", "conv"))
 A, B, C, D = (  # A, B and C are one class
     "|conv~0|+|none~0|skip_connect~1|",
@@ -497,6 +499,17 @@ def test_documented_columns():
     text = describe_columns()
     assert all(f"  {name} " in text for name in CSV_COLUMNS)
     assert max(map(len, text.splitlines())) <= 140
+    assert f"```text\n{text}\n```" in README.read_text()
+
+
+def test_the_example_of_the_documentation(tmp_path):
+    example = README.read_text().split("```csv\n")[1].split("```")[0]
+    data = made(tmp_path, example, CELL201, images={"cifar10": {"validation": 10_000, "test": 10_000}}).dataset(
+        "cifar10"
+    )
+    assert data.correct["validation"].tolist() == [[[4312, 8441], [1000, -1]]]
+    assert data.correct["test"].tolist() == [[[-1, 8395], [-1, -1]]]
+    assert data.train_seconds.tolist() == [85.3 / 12] and data.reasons == {"0/1": "loss is nan at step 40"}
 
 
 def test_cell201_is_the_space_of_the_command_line(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_space import told_apart, weighted_tree
 
 from nasbench import import_nasbench201 as module
 from nasbench.import_nasbench201 import SOURCES, import_nasbench201, read_results, source_folder
@@ -127,6 +128,33 @@ def test_digest_that_papers_cite(table):
     assert table.digest == DIGEST
     readme = (SHIPPED.parent / "README.md").read_text()
     assert DIGEST in readme and table.cost_digest in readme
+
+
+def pooled_deviation(groups, accuracy):
+    """Standard deviation of trainings around the mean of their group, in points, n - 1 for each group."""
+    known = ~np.isnan(accuracy)
+    group = np.repeat(groups[:, None], accuracy.shape[1], axis=1)[known]
+    values = 100 * accuracy[known]
+    number = np.bincount(group)
+    mean = np.bincount(group, values) / np.maximum(number, 1)
+    return float(np.sqrt(np.sum((values - mean[group]) ** 2) / np.sum(number[number > 0] - 1)))
+
+
+def test_spread_within_a_class_as_documented(table):
+    """data/README.md, "One row": members of a class differ hardly more than seeds, but where weights are told apart."""
+    numbers = {}
+    strict = np.array([numbers.setdefault(told_apart(weighted_tree(cell)), len(numbers)) for cell in CELL201])
+    classes, strings = CELL201.class_of, np.arange(15625)
+    parts = [len(set(strict[list(members)].tolist())) for members in CELL201.classes]
+    split = np.array(parts)[classes] > 1
+    lines = []
+    for name, data in table.datasets.items():
+        accuracy = data.accuracy("validation")[:, :, 0][table.row_of_index]
+        figures = [pooled_deviation(groups, accuracy) for groups in (strings, strict, classes)]
+        figures += [pooled_deviation(groups[split], accuracy[split]) for groups in (strings, strict, classes)]
+        lines.append(f"| `{name}` | {' | '.join(f'{figure:.3f}' for figure in figures)} |")
+    assert int(split.sum()) == 2432
+    assert "\n".join(lines) in (SHIPPED.parent / "README.md").read_text()
 
 
 # The import ----------------------------------------------------------------------------------------------------------
