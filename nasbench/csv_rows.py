@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.soundness import MOST, NAME
 from nasbench.space import CellSpace, SpaceError
 from nasbench.table import MISSING, STATUSES, TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["text", "whole", "fraction", "loss", "seconds"]
 
@@ -294,6 +296,8 @@ class _Reader:
         return frame
 
     def _parse(self, block: bytes, dtypes: dict[str, Any]) -> pd.DataFrame:
+        import pandas as pd  # half a second that no other command should wait for
+
         options: dict[str, Any] = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
         numbers = {name: [""] for name in self.columns if CSV_COLUMNS[name].kind != "text"}
         frame: pd.DataFrame = pd.read_csv(
