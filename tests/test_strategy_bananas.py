@@ -20,14 +20,7 @@ from nasbench.query import Observation, Query
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, SpaceError
 
-TRAINING = {
-    "members": 5,
-    "hidden": (20,) * 10,
-    "epochs": 150,
-    "batch_size": 32,
-    "learning_rate": 0.01,
-    "betas": (0.9, 0.99),
-}
+TRAINING = {"epochs": 150, "batch_size": 32, "learning_rate": 0.01, "betas": (0.9, 0.99)}
 
 
 def random_ensemble(members, widths, seed=0):
@@ -46,9 +39,10 @@ def test_ensemble_predicts_what_each_member_computes_alone():
         np.testing.assert_allclose(row, value[:, 0], rtol=1e-12)
 
 
-def test_gradient_is_the_finite_difference_of_the_mean_absolute_error():
+@pytest.mark.parametrize("kind", [{}, {"embedding": True, "sigmoid": True}])
+def test_gradient_is_the_finite_difference_of_the_mean_absolute_error(kind):
     widths = (4, 6, 5, 1)
-    ensemble = random_ensemble(2, widths)
+    ensemble = shape_ensemble(random_ensemble(2, widths).parameters, 2, widths, **kind)
     gradient = shape_ensemble(np.zeros_like(ensemble.parameters), 2, widths)
     rng = np.random.default_rng(2)
     inputs, targets = rng.normal(size=(2, 9, 4)), rng.normal(size=(2, 9))
@@ -65,6 +59,27 @@ def test_gradient_is_the_finite_difference_of_the_mean_absolute_error():
         numeric[place] = (above - total_loss()) / 2e-6
         ensemble.parameters[place] += 1e-6
     np.testing.assert_allclose(gradient.parameters, numeric, atol=1e-7)
+
+
+def test_an_embedding_is_linear_and_a_sigmoid_squashes():
+    plain = random_ensemble(2, (3, 4, 1))
+    ensemble = shape_ensemble(plain.parameters, 2, (3, 4, 1), embedding=True, sigmoid=True)
+    inputs = np.random.default_rng(1).normal(size=(5, 3))
+    for member, row in enumerate(predict(ensemble, inputs)):
+        value = inputs @ plain.weights[0][member] + plain.biases[0][member]
+        value = value @ plain.weights[1][member] + plain.biases[1][member]
+        np.testing.assert_allclose(row, 1 / (1 + np.exp(-value[:, 0])), rtol=1e-12)
+
+
+def test_members_see_only_their_rows():
+    """One member is told 0 and the other one 1 for the same input."""
+    ensemble = initial_ensemble(2, (1, 4, 1), np.random.default_rng(0))
+    inputs, targets = np.ones((4, 1), dtype=np.float32), np.array([0, 0, 1, 1], dtype=np.float32)
+    rows = np.array([[0, 1], [2, 3]])
+    train_ensemble(
+        ensemble, inputs, targets, np.random.default_rng(0), epochs=200, batch_size=2, learning_rate=0.01, rows=rows
+    )
+    np.testing.assert_allclose(predict(ensemble, inputs[:1])[:, 0], [0, 1], atol=0.05)
 
 
 def test_adam_steps_by_hand():
@@ -108,7 +123,8 @@ def test_predictor_ranks_unseen_cells_far_above_chance():
     cells = [CELL201.sample(rng) for _ in range(400)]
     inputs = CELL201.path_encoding(cells)[:, :30].astype(np.float32)
     errors = np.array([100 * (1 - accuracy(cell)) for cell in cells], dtype=np.float32)
-    ensemble = train_ensemble(inputs[:100], errors[:100], rng, **TRAINING)
+    ensemble = initial_ensemble(5, (30, *(20,) * 10, 1), rng)
+    train_ensemble(ensemble, inputs[:100], errors[:100], rng, **TRAINING)
     # 0.17 is the 99.9th percentile of Spearman's coefficient of 300 unrelated pairs
     assert spearmanr(predict(ensemble, inputs[100:]).mean(axis=0), errors[100:])[0] > 0.4
 
@@ -129,7 +145,9 @@ def test_candidates_come_from_the_best_parent_until_there_are_enough():
     few = mutations_of_best(CELL201, rng, parents, seen, 20, 0.6)
     from_first = [cell for cell in few if cell.count(3) > 2]  # the parents share nothing: six changes apart
     assert few[: len(from_first)] == from_first
-    assert 5 <= len(from_first) < 20 and len(few) > len(from_first)  # some draws are known, so that the second parent's turn comes
+    assert 5 <= len(from_first) < 20 and len(few) > len(
+        from_first
+    )  # some draws are known, so that the second parent's turn comes
     many = mutations_of_best(CELL201, rng, parents, seen, 200, 0.1)
     forms = [CELL201.canonical(cell) for cell in many]
     assert len(set(forms)) == len(forms)

@@ -32,7 +32,7 @@ from nasbench.settings import check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
 from ._encoding import draw_unseen, mutate_each, one_hot, require_paths
-from ._ensemble import predict, train_ensemble
+from ._ensemble import initial_ensemble, predict, train_ensemble
 
 METHOD = Method(
     title="BANANAS",
@@ -119,12 +119,12 @@ def bananas(
             errors = [
                 100.0 * (1.0 - observation.validation_accuracy) for observation in history
             ]  # per cent, as published
-            ensemble = train_ensemble(
+            ensemble = initial_ensemble(members, (inputs.shape[1], *(width,) * layers, 1), rng)
+            train_ensemble(
+                ensemble,
                 inputs,
                 np.array(errors, dtype=np.float32),
                 rng,
-                members=members,
-                hidden=(width,) * layers,
                 epochs=training_epochs,
                 batch_size=32,
                 learning_rate=learning_rate,
