@@ -24,7 +24,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from nasbench.recipe import Recipe
 from nasbench.record import replace_file
@@ -179,6 +178,8 @@ def fit(recipe: Recipe, device: str, times: Sequence[Measurement]) -> CostModel:
 
 
 def _fit(features: NDArray[np.float64], seconds: NDArray[np.float64], what: str) -> tuple[list[float], FitError]:
+    from scipy.optimize import nnls  # half of the start of everything that only uses a model
+
     if not (np.isfinite(seconds) & (seconds > 0)).all():
         raise CostError(f"{what} seconds must be above 0, got {seconds.min()}")
     coefficients, _ = nnls(features / seconds[:, None], np.ones(len(seconds)))

@@ -146,7 +146,7 @@ def _hear(state: _Supervisor, worker: _Worker, message: tuple[Any, ...]) -> None
             state.outcome.payloads[message[1]] = message[2]
         _finish(state, worker)
     elif kind == BROKE:
-        worker.ended = True
+        worker.ended, worker.ready = True, False  # it gets no other group
         _retry(state, worker, message[2], error=True)
 
 
@@ -200,7 +200,7 @@ def _check_clock(state: _Supervisor) -> None:
         return
     for worker in state.workers:
         if worker.task is not None and time.monotonic() - worker.since > state.effort.timeout:
-            worker.ended = True
+            worker.ended, worker.ready = True, False
             _retry(state, worker, f"took longer than {state.effort.timeout:g} seconds", error=False)
             worker.process.kill()
 

@@ -43,7 +43,7 @@ def work(job: Job, name: str, device: str, channel: connection.Connection) -> No
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     lock = share_lock(job.workers_lock) if job.workers_lock else contextlib.nullcontext()
-    with lock:
+    with lock, contextlib.suppress(BrokenPipeError):  # the supervisor is gone, and so are we in a moment
         try:
             trainer = start_trainer(job, device)
         except Exception as error:
