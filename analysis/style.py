@@ -193,8 +193,8 @@ def _fits(ticks: list[float], low: float, high: float, inches: float, which: str
 
 def _inches(axes: Axes, which: str) -> float:
     """Return about how long an axis will be: its share of the figure without labels and legend."""
-    spec, figure = axes.get_subplotspec(), axes.get_figure(root=True)
-    if spec is None or figure is None:
+    spec, figure = axes.get_subplotspec(), axes.get_figure()
+    if spec is None or not isinstance(figure, Figure):
         return 1.0
     rows, columns = spec.get_gridspec().get_geometry()
     width, height = figure.get_size_inches()

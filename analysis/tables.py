@@ -101,7 +101,7 @@ def comparison_table(comparison: Comparison) -> PrintTable:
         f"{captions.interval('the mean')}. Mean regret: best score in the table minus that, averaged over the data sets, "
         "in points, runs resampled within each data set. Random sampling: mean over all architectures, what one training "
         "of a cell drawn uniformly gives.",
-        f"Bold: best mean of the column; underlined or italic: {captions.marks()}",
+        f"Bold: best mean of the column; italic: {captions.marks()}",
     )
     return PrintTable("comparison", tuple(columns), references, tuple(rows), text, "Entrants at the full budget")
 
@@ -151,7 +151,7 @@ def checkpoint_table(comparison: Comparison, dataset: str) -> PrintTable:
         comparison,
         f"Scores over time on {title}: {captions.score_kind(comparison)} of the incumbent at that time, mean ± half the "
         f"width of the {captions.interval('the mean')}. A dash: some run had no incumbent yet.",
-        f"Bold: best mean of the column; underlined or italic: {captions.marks()}",
+        f"Bold: best mean of the column; italic: {captions.marks()}",
     )
     references = (
         (BEST_ROW, (Entry(100 * problem.best_score),) * len(shares)),
@@ -208,7 +208,10 @@ def to_latex(table: PrintTable) -> str:
         multicol_align="c",
         position="t",
         position_float="centering",
-        caption=(latex_escape(table.caption), latex_escape(table.short_caption)),
+        caption=(
+            latex_escape(table.caption.replace("; italic: ", "; underlined: ")),
+            latex_escape(table.short_caption),
+        ),
         label=f"tab:{table.name}",
     )
     lines = text.splitlines()

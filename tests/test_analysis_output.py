@@ -1,6 +1,7 @@
 """Tables, figures and the report: right numbers in right places, files whole, captions complete, bytes equal."""
 
 import csv
+import doctest
 import io
 import json
 import re
@@ -11,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from nasbench.analysis import captions, figures, records, report, style, tables, wide
+from nasbench.analysis import captions, chunks, figures, records, report, style, tables, wide
 from nasbench.analysis.comparison import compare
 from synthetic_records import write_chunk, write_experiment, write_walks
 
@@ -101,6 +102,7 @@ def test_latex_is_balanced_and_has_booktabs_rules(comparison):
         assert text.count(r"\midrule") == (2 if table.references else 1)
         assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
         assert rf"\label{{tab:{table.name}}}" in text
+        assert "italic" not in text and ("underlined: not distinguishable" in text) == bool(table.references)
         assert not re.search(r"(?<!\\)%", text.split("\n", 1)[1])
 
 
@@ -345,6 +347,11 @@ def test_report_of_many_entrants_has_rows(many, tmp_path):
     with style.styled():
         plots = figures.regret_over_seconds(made.comparison)
     assert sum(len(plot.figure.axes) for plot in plots) == len(figures.groups_of(made.comparison))
+
+
+@pytest.mark.parametrize("module", [captions, chunks, figures, style, tables], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module).failed == 0
 
 
 def test_the_analysis_loads_neither_torch_nor_the_search(folder):

@@ -42,7 +42,9 @@ def test_bootstrap_interval_agrees_with_scipy():
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.02 * width)
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.02 * width)
     medians = stats.bootstrap((values,), np.median, method="percentile", n_resamples=20_000, rng=rng(6))
-    median = statistics.bootstrap_interval(values, rng(7), lambda drawn, axis: np.median(drawn, axis=axis), resamples=20_000)
+    median = statistics.bootstrap_interval(
+        values, rng(7), lambda drawn, axis: np.median(drawn, axis=axis), resamples=20_000
+    )
     assert median.low == pytest.approx(medians.confidence_interval.low, abs=0.05 * width)
     assert median.high == pytest.approx(medians.confidence_interval.high, abs=0.05 * width)
 
