@@ -142,7 +142,7 @@ def caption(comparison: Comparison, *sentences: str) -> str:
     """Join what is particular to a table or figure with what all of them say."""
     notes = f"{endings(comparison)}{emulations(comparison)}{omissions(comparison)}"
     common = f"{sample(comparison)} {budgets(comparison)}{notes} {source(comparison)}"
-    return f"{' '.join(sentences)} {common}"
+    return f"{' '.join(filter(None, sentences))} {common}"
 
 
 def figure_captions(comparison: Comparison) -> dict[str, str]:
@@ -154,7 +154,8 @@ def figure_captions(comparison: Comparison) -> dict[str, str]:
     )
     band = f"Lines: mean over runs; bands: pointwise {interval('the mean')}."
     steps = "Each run is a step function, never interpolated; curves begin where every run has an incumbent."
-    tail = "Thin: half of the runs or more had ended before."
+    stopped = any(found.ended for found in comparison.scores.values())
+    tail = "Thin lines: half of the runs or more had ended before." if stopped else ""
     targets = scores.default_targets(next(iter(comparison.experiment.problems.values())))
     return {
         "regret-over-seconds": caption(comparison, "Regret against simulated time.", regret, band, steps, tail),
