@@ -53,7 +53,7 @@ def test_the_kill_test_would_notice(tmp_path, monkeypatch):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
     monkeypatch.setattr(killtest, "_kill_one", kill_and_cut)
-    tally = killtest.kill_test(tmp_path, 1, np.random.default_rng(0), pause=1.0)
+    tally = killtest.kill_test(tmp_path, 3, np.random.default_rng(0), pause=1.5)
     assert tally.lost > 0
     assert not tally.ok
 
