@@ -126,12 +126,15 @@ def show(rows: Rows, form: str) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)  # names stay in one piece
     for row in rows:
         values = (row.get(column) for column in columns)
         table.add_row(*(Text("" if value is None else str(value)) for value in values))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    with console.capture() as capture:  # rich ends the program with 1 if a pipe was closed; print leaves it to us
+        console.print(table)
+    print(capture.get(), end="")
 
 
 def find_table(name: str) -> Path:
