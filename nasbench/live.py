@@ -177,8 +177,8 @@ def retrain(
         repeat: whose group to train.
         device: where.
         trainer: who trains.
-        watch: is told the number of finished epochs and the curves so far, once for each repeat of the architecture in the
-            group, after every epoch that the recipe evaluates.
+        watch: is told, after every epoch that the recipe evaluates, how many are done and the curves so far, once for each
+            repeat of the architecture in the group.
 
     Returns:
         The curves of those members of the group that are repeats of this architecture.
@@ -192,5 +192,11 @@ def retrain(
     if not 0 <= repeat < recipe.repeats:
         raise ValueError(f"repeat is {repeat}, must be in 0..{recipe.repeats - 1} for recipe {recipe.name}")
     job = Job(recipe, Path(), trainer, (device,))
-    record = run_group(recipe, start_trainer(job, device), group_of(recipe, (cell, repeat)))
+
+    def tell(done: int, results: list[Result]) -> None:
+        for result in results:
+            if watch is not None and result.cell == cell:
+                watch(done, result)
+
+    record = run_group(recipe, start_trainer(job, device), group_of(recipe, (cell, repeat)), watch=tell)
     return tuple(result for result in record.results if result.cell == cell)

@@ -17,6 +17,7 @@ from nasbench.pipeline import Curve, Training, configure_process, train_group
 from nasbench.provenance import files_digest, processor
 from nasbench.recipe import Recipe
 from nasbench.results import Key, Result, pack_curve
+from nasbench.trainer import Watch
 
 CODE = ("space", "skeleton", "network", "dataset", "batches", "descent", "pipeline")
 """The modules that decide the numbers of a training."""
@@ -46,12 +47,20 @@ class LiveTrainer:
         splits = {split: (recipe.split_sizes[split], data.digests[split]) for split in SPLITS}
         self.examples = Examples(data.input_shape, data.classes, splits)
 
-    def train(self, keys: Sequence[Key], epochs: int | None = None) -> list[Result]:
+    def train(self, keys: Sequence[Key], epochs: int | None = None, watch: Watch | None = None) -> list[Result]:
         """Train one group; see `Trainer.train`."""
         space = self.recipe.cell_space
         trainings = [Training(space.architecture(space.classes[cell][0]), repeat) for cell, repeat in keys]
-        curves = train_group(trainings, self.recipe, self._dataset, epochs)
-        return [_pack(key, curve) for key, curve in zip(keys, curves, strict=True)]
+
+        def tell(done: int, curves: list[Curve]) -> None:
+            if watch is not None:
+                watch(done, _pack_all(keys, curves))
+
+        return _pack_all(keys, train_group(trainings, self.recipe, self._dataset, epochs, tell))
+
+
+def _pack_all(keys: Sequence[Key], curves: Sequence[Curve]) -> list[Result]:
+    return [_pack(key, curve) for key, curve in zip(keys, curves, strict=True)]
 
 
 def _pack(key: Key, curve: Curve) -> Result:

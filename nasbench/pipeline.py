@@ -18,7 +18,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,7 +89,11 @@ def configure_process(recipe: Recipe, device: torch.device | str = "cpu") -> Non
 
 
 def train_group(
-    trainings: Sequence[Training], recipe: Recipe, dataset: Dataset, epochs: int | None = None
+    trainings: Sequence[Training],
+    recipe: Recipe,
+    dataset: Dataset,
+    epochs: int | None = None,
+    watch: Callable[[int, list[Curve]], None] | None = None,
 ) -> list[Curve]:
     """Carry out trainings as one fused network on the data set's device.
 
@@ -100,6 +104,7 @@ def train_group(
         recipe: how to train.
         dataset: `load_dataset(recipe.dataset)`.
         epochs: stop after this many epochs, as a training that may go on would: the curve is the beginning of the full one.
+        watch: is told, after every epoch that is evaluated, how many epochs are done and the curves so far.
 
     Returns:
         One curve for each training, of length `epochs`.
@@ -136,6 +141,8 @@ def train_group(
                 for split, found in judged(network).items():
                     record.add(split, epoch, *found)
                 record.evaluation_seconds += time.perf_counter() - started
+                if watch is not None:
+                    watch(epoch + 1, record.curves(trainings))
             if record.all_diverged:
                 break
     return record.curves(trainings)

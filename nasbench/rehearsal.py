@@ -14,6 +14,7 @@ import numpy as np
 from nasbench.journal import Examples
 from nasbench.recipe import Recipe
 from nasbench.results import Key, Result, pack_curve
+from nasbench.trainer import Watch
 
 REHEARSAL = "nasbench.rehearsal:RehearsalTrainer"
 
@@ -39,10 +40,15 @@ class RehearsalTrainer:
         splits = {split: (size, "made up") for split, size in recipe.split_sizes.items()}
         self.examples = Examples((1, 8, 8), 10, splits)
 
-    def train(self, keys: Sequence[Key], epochs: int | None = None) -> list[Result]:
+    def train(self, keys: Sequence[Key], epochs: int | None = None, watch: Watch | None = None) -> list[Result]:
         """Make up one group; see `Trainer.train`."""
+        epochs = self.recipe.epochs if epochs is None else epochs
         time.sleep(self.seconds * len(keys))
-        return [self._make_up(key, self.recipe.epochs if epochs is None else epochs) for key in keys]
+        if watch is not None:
+            for done in self.recipe.evaluated_epochs:
+                if done <= epochs:
+                    watch(done, [self._make_up(key, done) for key in keys])
+        return [self._make_up(key, epochs) for key in keys]
 
     def _make_up(self, key: Key, epochs: int) -> Result:
         rng = np.random.default_rng([self.recipe.seed, *key])

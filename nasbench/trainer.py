@@ -7,7 +7,7 @@ the real one; tests of the machine name a stand-in (see `rehearsal.py`). The nam
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from nasbench.journal import Examples
@@ -16,6 +16,10 @@ from nasbench.results import Key, Result
 
 LIVE = "nasbench.live_trainer:LiveTrainer"
 """The trainer that trains."""
+
+
+Watch = Callable[[int, list[Result]], None]
+"""Told, after every evaluated epoch, how many epochs are done and the results so far, one for each member of the group."""
 
 
 class Trainer(Protocol):
@@ -29,12 +33,13 @@ class Trainer(Protocol):
     environment: Mapping[str, Any]
     examples: Examples
 
-    def train(self, keys: Sequence[Key], epochs: int | None = None) -> list[Result]:
+    def train(self, keys: Sequence[Key], epochs: int | None = None, watch: Watch | None = None) -> list[Result]:
         """Train one group.
 
         Args:
             keys: (cell, repeat) of each member: a whole group of the recipe's plan (`groups.py`), in its order.
             epochs: stop after this many; the curves are the beginning of the full ones. None: all.
+            watch: is told how the curves grow.
 
         Returns:
             One result for each key, in order.

@@ -19,7 +19,7 @@ from nasbench.groups import group_members
 from nasbench.journal import JournalError, JournalWriter, new_header
 from nasbench.recipe import Recipe
 from nasbench.results import GroupResult, encode
-from nasbench.trainer import Trainer, load_trainer
+from nasbench.trainer import Trainer, Watch, load_trainer
 
 READY, DONE, BROKE, FATAL, JOURNAL = "ready", "done", "broke", "fatal", "journal"
 """First field of every message of a worker. After READY (environment, examples) it takes (group, attempt) and answers with
@@ -62,7 +62,13 @@ def start_trainer(job: Job, device: str) -> Trainer:
 
 
 def run_group(
-    recipe: Recipe, trainer: Trainer, group: int, *, attempt: int = 1, epochs: int | None = None
+    recipe: Recipe,
+    trainer: Trainer,
+    group: int,
+    *,
+    attempt: int = 1,
+    epochs: int | None = None,
+    watch: Watch | None = None,
 ) -> GroupResult:
     """Train one group, time it, and check that the answer is one.
 
@@ -72,13 +78,14 @@ def run_group(
         group: number of the group in the recipe's plan.
         attempt: for the record.
         epochs: stop after this many; None: all.
+        watch: is told how the curves grow.
 
     Raises:
         ValueError: the trainer did not return one complete result for each member.
     """
     members = group_members(recipe, group)
     started, wall, processor = time.time(), time.perf_counter(), time.process_time()
-    results = tuple(trainer.train(members, epochs))
+    results = tuple(trainer.train(members, epochs, watch))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     if tuple(result.key for result in results) != members:
         raise ValueError(

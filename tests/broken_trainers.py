@@ -65,7 +65,7 @@ class BrokenTrainer:
         (self.folder / f"started-{os.getpid()}").touch()
         self._act(self.plan.get("start"), None)
 
-    def train(self, keys, epochs=None):
+    def train(self, keys, epochs=None, watch=None):
         group = group_of(self.recipe, keys[0])
         acts = self.plan.get("groups", {}).get(str(group), [])
         attempt = len(list(self.folder.glob(f"attempt-{group}-*")))
@@ -74,7 +74,7 @@ class BrokenTrainer:
             self._fill_disk()
         if attempt < len(acts):
             self._act(acts[attempt], group)
-        results = self.inner.train(keys, epochs)
+        results = self.inner.train(keys, epochs, watch)
         shift = np.int32(self.plan.get("shift", 0))
         if shift:
             for result in results:
