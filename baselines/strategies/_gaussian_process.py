@@ -126,6 +126,48 @@ def log_marginal_likelihood(
     return float(value), 0.5 * np.array([np.vdot(outer, slope) for slope in slopes])
 
 
+def nearest_positive(matrix: Floats) -> tuple[Floats, Floats]:
+    """Return the nearest symmetric matrix without negative eigenvalues, in the Frobenius norm (Higham 1988).
+
+    Returns:
+        That matrix, and the projector onto the eigenvectors that are kept, both of shape (n, n). Covariances with further
+        points must be multiplied by it too (Chen et al., JMLR 10, 2009, section 4.1): where an eigenvalue was
+        negative, the inverse holds nothing but the inverse of the noise, and what they have there would be blown up by it.
+    """
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    kept = vectors[:, values > 0.0]
+    return np.asarray((kept * values[values > 0.0]) @ kept.T), np.asarray(kept @ kept.T)
+
+
+def projected_likelihood(kernel: Floats, noise: float, targets: Floats) -> tuple[float, Floats, float]:
+    """Return the log marginal likelihood under `nearest_positive(kernel)`, and its derivatives.
+
+    For kernels of distances that are no Hilbert space's, whose matrices may be indefinite.
+
+    Args:
+        kernel: shape (n, n), symmetric.
+        noise: variance of the observations, above 0.
+        targets: shape (n,), observed values minus the prior mean.
+
+    Returns:
+        The logarithm; its derivative by the entries of `kernel`, shape (n, n); its derivative by `noise`. The projection is a
+        function of the eigenvalues, whose derivative is that of Daleckii & Krein (Higham, Functions of Matrices, 2008, theorem 3.11).
+    """
+    eigenvalues, vectors = np.linalg.eigh(kernel)
+    clipped = np.maximum(eigenvalues, 0.0)
+    inverse = 1.0 / (clipped + noise)
+    along = vectors.T @ targets
+    value = -0.5 * float(along**2 @ inverse - np.log(inverse).sum() + len(targets) * np.log(2.0 * np.pi))
+    # Divided differences of max(x, 0): 1 between positive eigenvalues, 0 between negative ones, a share in between.
+    gap = eigenvalues[:, None] - eigenvalues
+    same = np.abs(gap) < 1e-12
+    share = np.where(same, eigenvalues > 0, (clipped[:, None] - clipped) / np.where(same, 1.0, gap))
+    scaled = along * inverse
+    inner = np.multiply.outer(scaled, scaled) * share - np.diag(inverse * (eigenvalues > 0))
+    by_noise = 0.5 * float(scaled @ scaled - inverse.sum())
+    return value, 0.5 * vectors @ inner @ vectors.T, by_noise
+
+
 def maximise_likelihood(
     value_and_gradient: Callable[[Floats], tuple[float, Floats]],
     starts: Sequence[Floats],
