@@ -210,8 +210,8 @@ def check_model(model: CostModel, recipe: Recipe) -> None:
         )
     names = feature_names(recipe.cell_space)
     for kind, coefficients in (("train", model.train), ("validation", model.validation)):
-        if tuple(coefficients) != names:
-            raise CostError(f"the cost model's {kind} features are {list(coefficients)}, must be {list(names)}")
+        if set(coefficients) != set(names):
+            raise CostError(f"the cost model's {kind} features are {sorted(coefficients)}, must be {sorted(names)}")
         for name, value in coefficients.items():
             if not math.isfinite(value) or value < 0:
                 raise CostError(f"the cost model's {kind} coefficient {name} is {value}, must be 0 or more")
@@ -221,11 +221,9 @@ def check_model(model: CostModel, recipe: Recipe) -> None:
 
 def cell_seconds(model: CostModel, space: CellSpace, cell: int) -> tuple[float, float]:
     """Return (seconds of one epoch of training, seconds of one validation pass) of a canonical cell; exactly rounded sums."""
-    features = cell_features(space, cell)
+    features = dict(zip(feature_names(space), cell_features(space, cell).tolist(), strict=True))
     train, validation = (
-        math.fsum(
-            float(coefficient) * float(feature) for coefficient, feature in zip(part.values(), features, strict=True)
-        )
+        math.fsum(part[name] * feature for name, feature in features.items())
         for part in (model.train, model.validation)
     )
     return train, validation

@@ -30,7 +30,7 @@ class Finished:
         merged: every training once.
         records: every group once, by its number.
         examples: what the trainings were made on; None if there is none.
-        environments: every environment that a kept training was made in, with the cells that were.
+        environments: every environment that a record was made in, with the cells whose kept trainings were.
         damage: what the journals report as damaged, in words.
         tails: bytes that kills cut off, left out.
         journals: number of journals.
@@ -69,12 +69,13 @@ def collect(recipe: Recipe, journals: Sequence[Journal]) -> Finished:
         examples = journal.header.examples
         name = canonical_json(journal.header.environment)
         environments[name] = journal.header.environment
+        cells.setdefault(name, set())
         for payload in journal.payloads:
             record = decode(payload)
             whole = all(result.epochs == recipe.epochs for result in record.results)
             if whole and record.group not in records:
                 records[record.group] = record
-                cells.setdefault(name, set()).update(result.cell for result in record.results)
+                cells[name].update(result.cell for result in record.results)
     return Finished(
         merged,
         records,
@@ -92,7 +93,7 @@ def own_cost_model(recipe: Recipe, finished: Finished) -> CostModel:
     Raises:
         CostError: too few groups.
     """
-    environment = finished.environments[0][0]
+    environment = max(finished.environments, key=lambda entry: len(entry[1]))[0]
     kind = str(environment.get("device", "unknown"))
     times = measurements(recipe, finished.records.values(), kind)
     return fit(recipe, device_name(environment), times)
@@ -227,6 +228,7 @@ def _metadata(recipe: Recipe, finished: Finished, cost: CostModel, chosen: Seque
         "environments": [
             {"environment": dict(environment), "rows": ranges([row[cell] for cell in cells if cell in row])}
             for environment, cells in finished.environments
+            if any(cell in row for cell in cells)
         ],
         "build": {
             "groups": len(finished.records),
