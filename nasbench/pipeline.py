@@ -210,19 +210,20 @@ class Evaluation:
 @contextlib.contextmanager
 def deterministic() -> Iterator[None]:
     """Ask torch for deterministic algorithms and full float32 products; afterwards everything is as it was."""
-    algorithms = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    # Not `torch.use_deterministic_algorithms`: the same switch, but it imports the compiler, 3 seconds in every new process.
+    algorithms = torch.get_deterministic_debug_mode()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     matmul = torch.backends.cuda.matmul.allow_tf32
     try:
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
         memory.fill_uninitialized_memory = False  # nothing here reads what it has not written
         torch.backends.cuda.matmul.allow_tf32 = False
         with cudnn:
             yield
     finally:
-        torch.use_deterministic_algorithms(algorithms[0], warn_only=algorithms[1])
+        torch.set_deterministic_debug_mode(algorithms)
         memory.fill_uninitialized_memory = fill
         torch.backends.cuda.matmul.allow_tf32 = matmul
 
