@@ -66,3 +66,11 @@ def test_links_lead_somewhere(document: str) -> None:
 
 def test_readme_leaves_no_blank() -> None:
     assert not re.search(r"RESULT_|TODO|FIXME|XXX", (ROOT / "README.md").read_text())
+
+
+def test_architecture_lists_every_file_of_the_library() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text().split("file by file")[1].split("\n## ")[0]
+    listed = re.findall(r"`([a-z0-9_]+)`", table)
+    files = {path.stem for path in (ROOT / "nasbench").glob("*.py")} - {"__init__"}
+    assert set(listed) == files, sorted(set(listed) ^ files)
+    assert len(listed) == len(set(listed))
