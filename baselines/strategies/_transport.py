@@ -22,6 +22,7 @@ layer are absent, since cells have neither.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Layers:
     lengths: Floats
 
 
+@functools.cache
 def kind_of(label: str) -> str:
     """Return the group of layers that an operation belongs to."""
     return next((kind for kind in ("conv", "pool") if kind in label), label)
@@ -70,13 +72,15 @@ def label_cost(left: str, right: str) -> float:
     if left == right:
         return 0.0
     if kind_of(left) == kind_of(right) == "conv":
-        return float(np.sqrt(2.0) / 10.0 * np.sqrt(abs(_kernel_size(left) - _kernel_size(right))))
+        return float(np.sqrt(2.0) / 10.0 * np.sqrt(abs(kernel_size(left) - kernel_size(right))))
     if kind_of(left) == kind_of(right) == "pool":
         return 0.5
     return FORBIDDEN
 
 
-def _kernel_size(label: str) -> int:
+@functools.cache
+def kernel_size(label: str) -> int:
+    """Return the number that an operation's name ends with, such as 3 of `nor_conv_3x3`; 1 if it has none."""
     sizes = re.findall(r"\d+", label)
     return int(sizes[-1]) if sizes else 1
 

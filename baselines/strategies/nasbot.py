@@ -139,7 +139,8 @@ def standardise(errors: Floats) -> Floats:
 
 def initial_parameters(structures: int) -> Floats:
     """Return logarithms of a, a', noise, b and b': equal amplitudes, and distances of everyday size that matter."""
-    return np.log(np.concatenate([[0.5, 0.5, 0.05], np.full(structures, 0.1), np.full(structures, 2.0)]))
+    values = [0.5, 0.5, 0.05] + [0.1] * structures + [2.0] * structures
+    return np.asarray(np.log(np.array(values)))
 
 
 def kernel(plain: Floats, normalised: Floats, parameters: Floats) -> Floats:
