@@ -225,6 +225,12 @@ def test_file_is_replaced_whole(tmp_path):
     assert path.read_bytes() == b"two"
 
 
+def test_analysis_reads_this_format():
+    from nasbench.analysis import records
+
+    assert nasbench.record.FORMAT == records.FORMAT == 1
+
+
 def test_json_for_people(tmp_path):
     write_json(tmp_path / "x.json", {"b": 1, "a": [1.5, None]})
     text = (tmp_path / "x.json").read_text()

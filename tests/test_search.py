@@ -497,6 +497,10 @@ def test_rules_name_the_wrong_word(rules, message):
         Rules(**rules)
 
 
+def test_rules_are_those_of_the_design():
+    assert Rules() == Rules(duplicates="charge", promotion="continue", workers=1, charge_overhead=False)
+
+
 # The strategy's own seconds -------------------------------------------------------------------------------------------
 
 

@@ -89,6 +89,19 @@ def test_every_architecture_is_answered_by_its_row(plain):
                 plain.cell(architecture)
 
 
+def test_row_with_a_single_training_answers_with_it():
+    table = small_table()
+    data = table.dataset("plain")
+    data.status[0, [0, 2]] = MISSING
+    for counts in data.correct.values():
+        counts[0, [0, 2]] = -1
+    single = TabularBenchmark(table, "plain")
+    assert [single.evaluate(Query(ROWS[0], 4), seed).validation_accuracy for seed in range(3)] == [0.31, 0.31, 0.31]
+    assert [single.repeat(ROWS[0], seed) for seed in range(3)] == [1, 1, 1]
+    answers, costs = single.evaluate_many(np.zeros(3, dtype=np.int64), np.arange(3), 4)
+    assert (answers.tolist(), costs.tolist()) == ([0.31] * 3, [5.0] * 3)
+
+
 def test_attributes(plain):
     assert (plain.space, plain.dataset, plain.epochs) == (SPACE, "plain", (1, 2, 4))
 
