@@ -15,7 +15,9 @@ from nasbench.baselines.strategies._gaussian_process import (
 from nasbench.baselines.strategies.arc_gp import (
     active_decisions,
     arc_gp,
+    begin_process,
     embed,
+    extend_process,
     fit,
     improvement_function,
     matern,
@@ -79,7 +81,7 @@ def test_extending_equals_conditioning_anew():
     posterior = condition(rbf(points[:20], points[:20]), 0.01, targets[:20])
     for place in range(20, 25):
         cross = rbf(points[place : place + 1], points[:place])[0]
-        posterior = extend(posterior, cross, 1.7, 0.01, targets[place])
+        posterior = extend(posterior, cross, 1.7, 0.01, targets[: place + 1])
     whole = condition(rbf(points, points), 0.01, targets)
     np.testing.assert_allclose(posterior.factor, whole.factor, atol=1e-10)
     for ours, expected in zip(*(predict(p, rbf(new, points), 1.7) for p in (posterior, whole)), strict=True):
@@ -89,7 +91,7 @@ def test_extending_equals_conditioning_anew():
 def test_extending_by_a_known_point_without_noise_stays_finite():
     points, targets, _ = example(6)
     posterior = condition(rbf(points, points), 0.0, targets)
-    again = extend(posterior, rbf(points[:1], points)[0], 1.7, 0.0, targets[0])
+    again = extend(posterior, rbf(points[:1], points)[0], 1.7, 0.0, np.append(targets, targets[0]))
     assert np.isfinite(again.weights).all()
 
 
@@ -194,8 +196,23 @@ def test_improvement_is_the_integral_over_the_posterior():
     integral, _ = integrate.quad(
         lambda f: (best - f) * stats.norm.pdf(f, mean, deviation), mean - 12 * deviation, best, epsabs=1e-13
     )
-    value = improvement_function(CELL201, known, targets, parameters)([cell])[0]
+    value = improvement_function(CELL201, begin_process(CELL201, known, targets, parameters))([cell])[0]
     assert value == pytest.approx(integral, rel=1e-7)
+
+
+def test_a_process_that_learns_one_by_one_is_that_of_all():
+    rng = np.random.default_rng(0)
+    known = [CELL201.sample(rng) for _ in range(20)]
+    new = [CELL201.sample(rng) for _ in range(30)]
+    values = rng.normal(size=20)
+    parameters = np.log(np.array([0.4] * 6 + [1.3, 0.1]))
+    process = begin_process(CELL201, known[:15], standardise(values[:15]), parameters)
+    for count in range(16, 21):
+        process = extend_process(CELL201, process, known[count - 1], standardise(values[:count]))
+    whole = begin_process(CELL201, known, standardise(values), parameters)
+    found, expected = (improvement_function(CELL201, one)(new) for one in (process, whole))
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+    assert process.fitted == 15
 
 
 def test_proposal_is_the_best_unseen_one():
@@ -230,12 +247,15 @@ def test_any_space_reproducibly_past_exhaustion_and_with_equal_answers():
     first = drive(arc_gp, BareSpace(), accuracy, 40)
     assert first == drive(arc_gp, BareSpace(), accuracy, 40)
     assert len(set(first[0][:23])) >= 22
+    rarely = drive(arc_gp, BareSpace(), accuracy, 40, refit_every=7)
+    assert len(rarely[0]) == 40
+    assert rarely != first
     counter = itertools.count()
     asked, _ = drive(arc_gp, CELL201, lambda cell: 0.1 * (next(counter) > 1e9), 30)
     assert len(asked) == 30
 
 
 def test_settings_out_of_range_are_refused():
-    for wrong in ({"initial": 1}, {"candidates": 0}, {"starts": 0}, {"iterations": 0}):
+    for wrong in ({"initial": 1}, {"candidates": 0}, {"starts": 0}, {"iterations": 0}, {"refit_every": 0}):
         with pytest.raises(SettingError, match=next(iter(wrong))):
             drive(arc_gp, CELL201, landscape(CELL201.choices), 1, **wrong)

@@ -64,15 +64,15 @@ def condition(kernel: Floats, noise: float, targets: Floats) -> Posterior:
     return Posterior(factor, targets, linalg.cho_solve((factor, True), targets, check_finite=False))
 
 
-def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, target: float) -> Posterior:
+def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, targets: Floats) -> Posterior:
     """Condition on one more observation, by a new row of the Cholesky factor.
 
     Args:
-        posterior: from n observations.
+        posterior: from n observations, with the same kernel and noise.
         cross: shape (n,), covariances with them.
         variance: prior variance of the new value.
         noise: variance of the observation around it.
-        target: observed value minus the prior mean.
+        targets: shape (n + 1,), all observed values minus the prior mean, which may have changed.
     """
     row = linalg.solve_triangular(posterior.factor, cross, lower=True, check_finite=False)
     # Two equal points without noise would leave 0, and rounding less.
@@ -82,7 +82,6 @@ def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, t
     factor[:count, :count] = posterior.factor
     factor[count, :count] = row
     factor[count, count] = corner
-    targets = np.append(posterior.targets, target)
     return Posterior(factor, targets, linalg.cho_solve((factor, True), targets, check_finite=False))
 
 

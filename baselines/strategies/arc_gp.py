@@ -25,6 +25,7 @@ Departures:
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ from nasbench.space import Architecture, CellSpace, SearchSpace
 
 from ._acquisition import climb, expected_improvement
 from ._encoding import draw_many, draw_unseen, one_hot
-from ._gaussian_process import condition, log_marginal_likelihood, maximise_likelihood, predict
+from ._gaussian_process import Posterior, condition, extend, log_marginal_likelihood, maximise_likelihood, predict
 
 METHOD = Method(
     title="GP with Arc kernel",
@@ -65,6 +66,7 @@ def arc_gp(
     candidates: int = 1000,
     starts: int = 5,
     iterations: int = 15,
+    refit_every: int = 1,
 ) -> Search:
     """Train the architecture of highest expected improvement under a Gaussian process, one after another, without end.
 
@@ -75,7 +77,8 @@ def arc_gp(
         initial: random architectures of different classes trained first, together, from 2.
         candidates: random architectures scored for each proposal, from 1.
         starts: how many of these, and how many of the observed ones, the acquisition is climbed from, from 1.
-        iterations: most iterations of the likelihood's maximisation after each observation, from 1.
+        iterations: most iterations of each maximisation of the likelihood, from 1.
+        refit_every: observations between two of them, from 1; the process learns from those in between without.
 
     Raises:
         SettingError: a setting outside its range.
@@ -83,17 +86,23 @@ def arc_gp(
     check_integer("initial", initial, 2)
     for name, value in {"candidates": candidates, "starts": starts, "iterations": iterations}.items():
         check_integer(name, value, 1)
+    check_integer("refit_every", refit_every, 1)
     seen: set[Hashable] = set()
     observations = list((yield tuple(Query(drawn, epochs[-1]) for drawn in draw_unseen(space, rng, seen, initial))))
     # Weights with which two architectures that differ everywhere are one length scale apart in each decision's share.
     weights = np.full(len(space.choices), np.log(1.0 / np.sqrt(len(space.choices))))
     default = parameters = np.concatenate([weights, np.log([1.0, 0.1])])
+    process: Process | None = None
     while True:
         known = [observation.query.architecture for observation in observations]
         targets = standardise(np.array([1.0 - observation.validation_accuracy for observation in observations]))
-        begin = [parameters, default] if len(known) % 10 == 0 else [parameters]  # a warm start may sit on a plateau
-        parameters = fit(space, known, targets, begin, iterations)
-        improvement = improvement_function(space, known, targets, parameters)
+        if process is None or len(known) - process.fitted >= refit_every:
+            begin = [parameters, default] if len(known) % 10 == 0 else [parameters]  # a warm start may sit on a plateau
+            parameters = fit(space, known, targets, begin, iterations)
+            process = begin_process(space, known, targets, parameters)
+        else:
+            process = extend_process(space, process, known[-1], targets)
+        improvement = improvement_function(space, process)
         chosen = propose(space, rng, improvement, known, seen, candidates, starts)
         seen.add(space.canonical(chosen))
         observations.append((yield Query(chosen, epochs[-1])))
@@ -175,25 +184,54 @@ def fit(
     return maximise_likelihood(likelihood, begin, bounds, iterations)
 
 
-def improvement_function(
-    space: SearchSpace, known: Sequence[Architecture], targets: Floats, parameters: Floats
-) -> Callable[[Sequence[Architecture] | NDArray[np.int64]], Floats]:
-    """Return expected improvement on the lowest target, as a function of architectures.
+@dataclass(frozen=True)
+class Process:
+    """A fitted Gaussian process with what it has observed.
 
-    Args:
-        space: the search space.
-        known: observed architectures.
-        targets: shape (n,), standardised errors.
-        parameters: logarithms of weights, amplitude and noise.
+    Attributes:
+        weights: shape (decisions,), of the Arc kernel.
+        amplitude: variance of the function's values.
+        noise: variance of observations around them.
+        points: shape (n, features), embedded observed architectures.
+        posterior: from them.
+        fitted: number of observations at the last fit of weights, amplitude and noise.
     """
+
+    weights: Floats
+    amplitude: float
+    noise: float
+    points: Floats
+    posterior: Posterior
+    fitted: int
+
+
+def begin_process(space: SearchSpace, known: Sequence[Architecture], targets: Floats, parameters: Floats) -> Process:
+    """Condition on observed architectures and their targets, with logarithms of weights, amplitude and noise."""
     weights, amplitude, noise = np.exp(parameters[:-2]), float(np.exp(parameters[-2])), float(np.exp(parameters[-1]))
     points = embed(space, known, weights)
     posterior = condition(amplitude * matern(squared_distances(points, points)), noise, targets)
+    return Process(weights, amplitude, noise, points, posterior, len(known))
+
+
+def extend_process(space: SearchSpace, process: Process, architecture: Architecture, targets: Floats) -> Process:
+    """Condition on one more architecture; `targets` are those of all, in order of observation."""
+    point = embed(space, [architecture], process.weights)
+    cross = process.amplitude * matern(squared_distances(point, process.points))[0]
+    posterior = extend(process.posterior, cross, process.amplitude, process.noise, targets)
+    return replace(process, points=np.concatenate([process.points, point]), posterior=posterior)
+
+
+def improvement_function(
+    space: SearchSpace, process: Process
+) -> Callable[[Sequence[Architecture] | NDArray[np.int64]], Floats]:
+    """Return expected improvement on the lowest target, as a function of architectures."""
+    best = float(process.posterior.targets.min())
 
     def improvement(architectures: Sequence[Architecture] | NDArray[np.int64]) -> Floats:
-        cross = amplitude * matern(squared_distances(embed(space, architectures, weights), points))
-        mean, variance = predict(posterior, cross, amplitude)
-        return expected_improvement(mean, np.sqrt(variance), float(targets.min()))
+        where = embed(space, architectures, process.weights)
+        cross = process.amplitude * matern(squared_distances(where, process.points))
+        mean, variance = predict(process.posterior, cross, process.amplitude)
+        return expected_improvement(mean, np.sqrt(variance), best)
 
     return improvement
 
