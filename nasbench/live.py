@@ -18,17 +18,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+import numpy as np
+
 from nasbench.build_folder import locked, new_journal, pin, read_journals
 from nasbench.cost import CostModel, cell_seconds, check_model
 from nasbench.engine import Gate, Job, plain
 from nasbench.groups import group_of
 from nasbench.journal import JournalWriter, new_header
+from nasbench.made_by import cost_model_of, recipe_of
 from nasbench.query import Observation, Query, QueryError
 from nasbench.recipe import Recipe
 from nasbench.results import Key, Result, check_equal, encode
 from nasbench.seal_build import collect
 from nasbench.space import Architecture, CellSpace
-from nasbench.table import OK
+from nasbench.table import OK, Table, TableError
 from nasbench.trainer import LIVE, Trainer
 from nasbench.worker import run_group, start_trainer
 
@@ -85,7 +89,7 @@ class LiveBenchmark:
             pin(folder, recipe, trainer, None)
             self._held.enter_context(locked(folder, None))
             finished = collect(recipe, read_journals(folder, recipe))
-            self._results = dict(finished.merged.results)
+            self._results = {key: _validation_only(result) for key, result in finished.merged.results.items()}
             known = tuple(environment for environment, _ in finished.environments)
             self._job = Job(recipe, folder, trainer, (device,), environments=known, examples=finished.examples)
 
@@ -103,7 +107,7 @@ class LiveBenchmark:
                 f"{query.epochs} epochs are not evaluated by recipe {self._recipe.name}; it has {self.epochs}"
             )
         key = self.cell(query.architecture), self.repeat(query.architecture, seed)
-        result = self.result(key, query.epochs)
+        result = self._result(key, query.epochs)
         count = int(result.counts("validation")[query.epochs - 1]) if result.epochs >= query.epochs else -1
         train, validation = cell_seconds(self._cost, self.space, key[0])
         accuracy = count / self._recipe.split_sizes["validation"] if count >= 0 else 0.0
@@ -117,13 +121,6 @@ class LiveBenchmark:
         """Return the number of the repeat that `seed` chooses."""
         return seed % self._recipe.repeats
 
-    def result(self, key: Key, epochs: int) -> Result:
-        """Return a training's curves over at least `epochs` epochs (fewer if it diverged before), training if need be."""
-        known = self._results.get(key)
-        if known is None or (known.epochs < epochs and known.status == OK):
-            self._train(group_of(self._recipe, key), epochs)
-        return self._results[key]
-
     def close(self) -> None:
         """Close the journal and give the folder back."""
         self._held.close()
@@ -136,28 +133,64 @@ class LiveBenchmark:
     ) -> None:
         self.close()
 
+    def _result(self, key: Key, epochs: int) -> Result:
+        """Return a training's curves over at least `epochs` epochs (fewer if it diverged before), training if need be."""
+        known = self._results.get(key)
+        if known is None or (known.epochs < epochs and known.status == OK):
+            self._train(group_of(self._recipe, key), epochs)
+        return self._results[key]
+
     def _train(self, group: int, epochs: int) -> None:
         if self._trainer is None:
             self._trainer = start_trainer(self._job, self._device)
             Gate(self._job).admit(self._trainer.environment, self._trainer.examples)
         # All the way, or as far as was asked; more is trained from the start again, with the same beginning.
         record = run_group(self._recipe, self._trainer, group, epochs=None if epochs == self._recipe.epochs else epochs)
-        for result in record.results:
-            known = self._results.get(result.key)
-            if known is not None:
-                check_equal(known, result, "an earlier training", "the one just made")
+        found = {result.key: _validation_only(result) for result in record.results}
+        for key, result in found.items():
+            if key in self._results:
+                check_equal(self._results[key], result, "an earlier training", "the one just made")
         if self._keep:
             if self._writer is None:
-                header = new_header(
-                    self._recipe.digest, plain(self._trainer.environment), self._trainer.examples, "live"
-                )
+                environment = plain(self._trainer.environment)
+                header = new_header(self._recipe.digest, environment, self._trainer.examples, "live")
                 self._writer = self._held.enter_context(new_journal(self._job.folder, header))
             self._writer.append(encode(record))
-        for result in record.results:
-            known = self._results.get(result.key)
-            if known is None or known.epochs < result.epochs:
-                self._results[result.key] = result
+        for key, result in found.items():
+            if key not in self._results or self._results[key].epochs < result.epochs:
+                self._results[key] = result
         self.trained += 1
+
+
+def _validation_only(result: Result) -> Result:
+    """Leave out what a search may not see (decision 7 of the design); the journal keeps everything."""
+    correct, loss = {"validation": result.correct["validation"]}, {"validation": result.loss["validation"]}
+    return msgspec.structs.replace(result, correct=correct, loss=loss)
+
+
+def live_benchmark_of(
+    table: Table, folder: Path | None = None, *, root: str | Path = "", device: str = "cpu", trainer: str = LIVE
+) -> LiveBenchmark:
+    """Return the benchmark that trains what a table holds: its recipe, its costs, cells numbered as its rows.
+
+    Args:
+        table: a table of a whole space that was built here.
+        folder: where trainings are kept; None: nowhere. One process at a time can use it.
+        root: folder of data that are read from disk.
+        device: where to train.
+        trainer: who trains.
+
+    Raises:
+        TableError: the table was imported, or is of some cells only.
+        BuildError: the folder is of another recipe, or in use.
+    """
+    recipe = recipe_of(table, root)
+    if not np.array_equal(table.row_of_index, recipe.cell_space.class_of):
+        raise TableError(
+            f"the table has {len(table.architectures)} rows, not one for each of the {len(recipe.cell_space.classes)} classes "
+            f"of {recipe.space}: a live run could ask for what can't be scored"
+        )
+    return LiveBenchmark(recipe, cost_model_of(table), folder, device=device, trainer=trainer)
 
 
 def retrain(

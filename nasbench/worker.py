@@ -30,7 +30,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 
 def work(job: Job, name: str, device: str, channel: connection.Connection) -> None:
-    """Serve groups until None arrives or the supervisor is gone.
+    """Serve groups until None arrives or the supervisor is gone, then end the process.
 
     Args:
         job: what is built.
@@ -48,10 +48,12 @@ def work(job: Job, name: str, device: str, channel: connection.Connection) -> No
             trainer = start_trainer(job, device)
         except Exception as error:
             channel.send((FATAL, f"{type(error).__name__}: {error}"))
-            return
-        channel.send((READY, plain(trainer.environment), trainer.examples))
-        with contextlib.ExitStack() as stack:
-            _serve(job, name, channel, trainer, stack)
+        else:
+            channel.send((READY, plain(trainer.environment), trainer.examples))
+            with contextlib.ExitStack() as stack:
+                _serve(job, name, channel, trainer, stack)
+    channel.close()
+    os._exit(0)  # the journal is closed; taking torch down properly would take two seconds
 
 
 def start_trainer(job: Job, device: str) -> Trainer:

@@ -1,5 +1,9 @@
 """The Ray engine on a local cluster: the same table as the local engine's, whatever breaks."""
 
+import signal
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from broken_trainers import BROKEN, plan, tiny_recipe
@@ -8,7 +12,7 @@ from test_build import flat_cost
 from nasbench import engine_ray
 from nasbench.build import build
 from nasbench.build_folder import BuildError, read_journals
-from nasbench.engine import Effort
+from nasbench.engine import Effort, Job
 from nasbench.rehearsal import REHEARSAL
 from nasbench.results import decode
 from nasbench.sealed import open_table
@@ -18,9 +22,25 @@ RECIPE = tiny_recipe()
 
 
 def test_without_ray_a_clear_word(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"the Ray engine needs Ray .*pip install 'nasbench-live\[ray\]'"):
         engine_ray.ray_engine()
+
+
+@pytest.mark.slow
+def test_a_cluster_of_its_own_is_gone_afterwards(tmp_path, reference):
+    """Before the cluster of the other tests is there: the engine starts one and ends it, and leaves signals as they were."""
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    assert not ray.is_initialized()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    options = {"devices": ("rehearsal:0",), "trainer": REHEARSAL, "cost_model": flat_cost()}
+    engine = engine_ray.ray_engine(cpus=2)
+    report = build(RECIPE, tmp_path / "b", tmp_path / "t.h5", effort=Effort(2), engine=engine, **options)
+    assert report.digest == reference.digest
+    assert not ray.is_initialized()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    with pytest.raises(BuildError, match="no Ray cluster at auto"):
+        build(RECIPE, tmp_path / "c", effort=Effort(2), engine=engine_ray.ray_engine("auto"), **options)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +48,6 @@ def cluster():
     """A cluster of this machine with two (fake) GPUs, for all tests of this file."""
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
     ray = engine_ray.import_ray()
-    from pathlib import Path
-
     environment = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}  # where broken_trainers is
     ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     yield ray
@@ -49,7 +67,15 @@ def on_ray(folder, device, *, trainer=BROKEN, workers=3, gpus=0.0, **options):
     engine = engine_ray.ray_engine(gpus=gpus)
     output = folder.with_suffix(".h5")
     return build(
-        RECIPE, folder, output, effort=effort, devices=(device,), trainer=trainer, engine=engine, cost_model=flat_cost(), **options
+        RECIPE,
+        folder,
+        output,
+        effort=effort,
+        devices=(device,),
+        trainer=trainer,
+        engine=engine,
+        cost_model=flat_cost(),
+        **options,
     )
 
 
@@ -71,7 +97,9 @@ def test_actors_that_die_or_raise_are_replaced(tmp_path, cluster, reference):
     groups = {"10": ["kill"], "20": ["error", "kill"], "30": ["error"]}
     report = on_ray(tmp_path / "b", plan(tmp_path / "plan", groups=groups))
     assert (report.finished, report.failed, report.digest) == (60, {}, reference.digest)
-    records = [decode(payload).group for journal in read_journals(tmp_path / "b", RECIPE) for payload in journal.payloads]
+    records = [
+        decode(payload).group for journal in read_journals(tmp_path / "b", RECIPE) for payload in journal.payloads
+    ]
     assert sorted(records) == list(range(60))
 
 
@@ -98,7 +126,7 @@ def test_environments_and_data_are_checked(tmp_path, cluster):
 def test_actors_share_gpus(tmp_path, cluster):
     """Four actors on two (made-up) GPUs: each sees one of them, as Ray's bookkeeping says."""
     ray = cluster
-    job = __import__("nasbench.engine", fromlist=["Job"]).Job(RECIPE, tmp_path, REHEARSAL, ("rehearsal:0",))
+    job = Job(RECIPE, tmp_path, REHEARSAL, ("rehearsal:0",))
 
     class Spy(engine_ray.GroupActor):
         def gpus(self):

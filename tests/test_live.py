@@ -13,7 +13,7 @@ from test_build import flat_cost, rehearse
 
 from nasbench.build_folder import BuildError, read_journals
 from nasbench.cost import CostError
-from nasbench.live import LiveBenchmark, retrain
+from nasbench.live import LiveBenchmark, live_benchmark_of, retrain
 from nasbench.made_by import cost_model_of, environment_of, parse_ranges, recipe_of
 from nasbench.query import Query, QueryError
 from nasbench.recipe import load_recipe
@@ -181,6 +181,26 @@ def test_retrain_gives_the_repeats_of_the_architecture():
         retrain((3, 3, 3), alone, repeat=3, trainer=REHEARSAL, device="rehearsal:0")
     with pytest.raises(SpaceError):
         retrain((9, 9, 9), alone, trainer=REHEARSAL, device="rehearsal:0")
+
+
+def test_the_benchmark_of_a_table(table, tmp_path):
+    with live_benchmark_of(table, device="rehearsal:0", trainer=REHEARSAL) as benchmark:
+        query = Query((3, 3, 3), 4)
+        assert benchmark.evaluate(query, 0) == TabularBenchmark(table, "digits").evaluate(query, 0)
+    report = rehearse(tmp_path / "b", tmp_path / "t.h5", recipe=RECIPE, cells=[1, 2], cost_model=flat_cost(RECIPE))
+    with pytest.raises(TableError, match="has 2 rows, not one for each of the 60 classes"):
+        live_benchmark_of(open_table(report.table), device="rehearsal:0", trainer=REHEARSAL)
+
+
+def test_no_test_accuracy_can_be_reached_through_the_benchmark(tmp_path):
+    """What it keeps in memory are validation curves, also of trainings that it finds in its folder."""
+    rehearse(tmp_path / "l", recipe=RECIPE, shard=(0, 20))
+    with live(tmp_path / "l") as benchmark:
+        assert len(benchmark._results) == 3 * 2
+        benchmark.evaluate(Query((3, 1, 3), 2), 0)
+        assert len(benchmark._results) == 4 * 2
+        for result in benchmark._results.values():
+            assert set(result.correct) == set(result.loss) == {"validation"}
 
 
 def test_a_table_says_how_it_was_made(table):
