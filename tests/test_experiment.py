@@ -723,6 +723,19 @@ def test_time_left_leaves_out_entrants_that_gave_up(tmp_path, here):
     assert (seen[-1].done, seen[-1].total) == (20, 30)
 
 
+def test_time_left_by_hand(tmp_path):
+    protocol = read_protocol(write_protocol(tmp_path))
+    chunks = nasbench.plan.plan(protocol, open_table(tmp_path / "full.h5"), tmp_path / "results")  # four of five runs
+    estimate = nasbench.experiment._Estimate(chunks, workers=2)
+    of = {name: [chunk for chunk in chunks if chunk.entrant.name == name] for name in ("random", "evolution")}
+    estimate.add(of["random"][0], 10.0)  # 2 seconds a run; the other entrant is taken to be as fast
+    assert estimate.seconds_left() == (5 * 2 + 10 * 2) / 2
+    estimate.add(of["evolution"][0], 30.0)  # 6 seconds a run
+    assert estimate.seconds_left() == (5 * 2 + 5 * 6) / 2
+    estimate.add(of["random"][1], 20.0)  # 3 seconds a run over all
+    assert estimate.seconds_left() == 5 * 6 / 2
+
+
 def test_outcome_is_complete(tmp_path, here):
     outcome = begin(tmp_path)
     assert isinstance(outcome, Outcome)
