@@ -13,7 +13,7 @@ from nasbench.baselines.strategies import _differential as differential
 from nasbench.baselines.strategies import tpe as tpe_module
 from nasbench.baselines.strategies.differential_evolution import differential_evolution
 from nasbench.baselines.strategies.random_search import random_search
-from nasbench.baselines.strategies.simulated_annealing import FROZEN, acceptance, simulated_annealing, spread
+from nasbench.baselines.strategies.simulated_annealing import FROZEN, acceptance, simulated_annealing
 from nasbench.baselines.strategies.tournament_evolution import tournament_evolution
 from nasbench.baselines.strategies.tpe import tpe
 from scipy import stats
@@ -99,7 +99,7 @@ def test_at_constant_temperature_it_visits_as_boltzmann_says() -> None:
     """
     accuracies = np.array([uneven(cell) for cell in MIDDLE])
     trace = run(simulated_annealing, MIDDLE, 60_010, heat=3.0, cooling=1.0, initial=10)
-    temperature = 3.0 * stats.iqr([uneven(cell) for cell in cells_of(trace)[:10]]) / 1.349
+    temperature = 3.0 * float(np.std([uneven(cell) for cell in cells_of(trace)[:10]]))
     cells = np.array(list(MIDDLE))
     step = ((cells[:, None, :] != cells[None, :, :]).sum(axis=2) == 1) / 12
     boltzmann = np.exp((accuracies - accuracies.max()) / temperature)
@@ -111,12 +111,6 @@ def test_at_constant_temperature_it_visits_as_boltzmann_says() -> None:
     )
     assert 0.5 * np.abs(visited - expected).sum() < 0.02
     assert 0.5 * np.abs(uniform - expected).sum() > 0.1  # uniform visits would be told apart
-
-
-def test_failed_trainings_do_not_heat() -> None:
-    normal = np.random.default_rng(0).normal(0.9, 0.01, 100_000)
-    assert spread(normal.tolist()) == pytest.approx(0.01, rel=0.02)
-    assert spread([0.90, 0.91, 0.92, 0.93, 0.0]) == pytest.approx((0.92 - 0.90) / 1.349)
 
 
 def test_temperature_follows_the_spread_of_the_accuracies() -> None:

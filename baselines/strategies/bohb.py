@@ -21,9 +21,8 @@ so there is no such setting here. `variants` names those of the NAS benchmarks' 
 The authors' rule for the bandwidth takes option numbers for sizes. With few observations and well-mixed options it gives flat
 densities, and the best of 64 draws under them follows their noise: tests/test_strategy_multifidelity.py shows proposals no
 better than random ones on a made-up landscape, and far better ones with `bandwidth="shrinkage"`, which is ours
-(`_kernel_density.py`). A model that works proposes the same architecture again and again, and BOHB has no rule against that;
-where a second training costs as much as the first, 64 candidates waste the budget in another way. `variants["shrinkage"]` is
-NATS-Bench's setting with that rule.
+(`_kernel_density.py`). It is an option for study and in no protocol: combinations with it were tried on nas-bench-201. A model that works
+proposes the same architecture again and again, and BOHB has no rule against that.
 
 Departures: the densities' (`_kernel_density.py`); ties between accuracies go to the earlier observation.
 """
@@ -51,12 +50,6 @@ METHOD = Method(
         "hpbandster": {"candidates": 64, "random_fraction": 1 / 3, "least_bandwidth": 0.001},
         "nas-bench-101": {"candidates": 64, "random_fraction": 1 / 3, "least_bandwidth": 0.3},
         "nats": {"candidates": 4, "random_fraction": 0.0, "least_bandwidth": 0.3},
-        "shrinkage": {
-            "candidates": 4,
-            "random_fraction": 0.0,
-            "bandwidth": "shrinkage",
-            "least_bandwidth": 0.3,
-        },
     },
 )
 
