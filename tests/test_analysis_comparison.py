@@ -5,12 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from rich.console import Console
+from synthetic_records import chunk_arrays, chunk_key, save_chunk, write_chunk, write_experiment, write_walks
+
 from nasbench.analysis import statistics
 from nasbench.analysis.comparison import compare, generator, summarise
 from nasbench.analysis.records import RecordError
 from nasbench.analysis.summary import fault_lines, sentences, summary, summary_markdown
-from rich.console import Console
-from synthetic_records import chunk_arrays, chunk_key, save_chunk, write_chunk, write_experiment, write_walks
 
 ENTRANTS = ("random_search", "good", "level", "slightly_worse")
 

@@ -12,9 +12,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from synthetic_records import write_chunk, write_experiment, write_walks
+
 from nasbench.analysis import captions, chunks, figures, records, report, style, tables, wide
 from nasbench.analysis.comparison import compare
-from synthetic_records import write_chunk, write_experiment, write_walks
 
 RATES = {"random_search": 0.0, "regularized_evolution": 0.06, "local_search": 0.05}
 DATASETS = ("cifar10", "cifar100")

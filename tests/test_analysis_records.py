@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from nasbench.analysis import chunks, records
 from synthetic_records import chunk_arrays, chunk_key, experiment_file, save_chunk, write_chunk, write_experiment
 
 from nasbench import experiment, load, protocol, sealed, tabular
+from nasbench.analysis import chunks, records
 
 # finished, cell, validation accuracy, score of the cell
 RUNS = [

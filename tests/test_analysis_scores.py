@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasbench.analysis import chunks, records, scores
 from synthetic_records import chunk_arrays, landscape, walk
+
+from nasbench.analysis import chunks, records, scores
 
 PROBLEM = records.Problem(
     score_label="mean validation accuracy",

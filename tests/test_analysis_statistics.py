@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasbench.analysis import statistics
 from scipy import stats
+
+from nasbench.analysis import statistics
 
 SMALL_SAMPLES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=12)
 

@@ -4,12 +4,12 @@ import doctest
 import importlib
 import pkgutil
 
-import nasbench.analysis
-import nasbench.baselines.optimizers
-import nasbench.baselines.strategies
 import pytest
 
 import nasbench
+import nasbench.analysis
+import nasbench.baselines.optimizers
+import nasbench.baselines.strategies
 
 PACKAGES = (nasbench, nasbench.analysis, nasbench.baselines.strategies, nasbench.baselines.optimizers)
 EXTRAS = {"torch", "torchvision", "mnist1d", "sklearn", "mlxtend", "ray", "ot"}

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from nasbench.baselines.strategies import reinforce as reinforce_module
 from nasbench.baselines.strategies.local_search import local_search
 from nasbench.baselines.strategies.random_search import random_search
 from nasbench.baselines.strategies.regularized_evolution import regularized_evolution
 from nasbench.baselines.strategies.reinforce import reinforce
-from scipy import stats
-
 from nasbench.query import Observation, Query
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, Architecture, CellSpace, space_by_name

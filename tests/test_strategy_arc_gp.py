@@ -4,6 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._gaussian_process import (
     cholesky,
     condition,
@@ -26,9 +29,6 @@ from nasbench.baselines.strategies.arc_gp import (
     squared_distances,
     standardise,
 )
-from scipy import integrate, stats
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, CellSpace
 

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._edit_distance import connection_cost, edit_costs, edit_distances, layer_cost
 from nasbench.baselines.strategies.autokeras import (
     Model,
@@ -17,8 +19,6 @@ from nasbench.baselines.strategies.autokeras import (
     smallest_chain,
     tree_search,
 )
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, CellSpace, SpaceError
 

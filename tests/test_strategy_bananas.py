@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._adam import Adam
 from nasbench.baselines.strategies._encoding import draw_unseen, mutate_each, one_hot
 from nasbench.baselines.strategies._ensemble import (
@@ -13,9 +16,6 @@ from nasbench.baselines.strategies._ensemble import (
     train_ensemble,
 )
 from nasbench.baselines.strategies.bananas import bananas, independent_thompson_sampling, mutations_of_best
-from scipy.stats import spearmanr
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.query import Observation, Query
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, SpaceError

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from nasbench.baselines.strategies import _differential as differential
 from nasbench.baselines.strategies import tpe as tpe_module
 from nasbench.baselines.strategies.differential_evolution import differential_evolution
@@ -16,8 +18,6 @@ from nasbench.baselines.strategies.random_search import random_search
 from nasbench.baselines.strategies.simulated_annealing import FROZEN, acceptance, simulated_annealing
 from nasbench.baselines.strategies.tournament_evolution import tournament_evolution
 from nasbench.baselines.strategies.tpe import tpe
-from scipy import stats
-
 from nasbench.query import Observation, Query
 from nasbench.space import CELL201, Architecture, CellSpace, space_by_name
 from nasbench.synthetic import EPOCHS, SyntheticBenchmark, Trace, drive, quality

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._controller import (
     MovingAverage,
     backward,
@@ -15,8 +17,6 @@ from nasbench.baselines.strategies._controller import (
 )
 from nasbench.baselines.strategies.nas_ppo import clipped_slope, nas_ppo
 from nasbench.baselines.strategies.nas_rl import nas_rl
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.query import Observation
 from nasbench.settings import SettingError
 from nasbench.space import CELL201

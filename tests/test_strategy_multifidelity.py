@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+
 from nasbench.baselines.strategies import _kernel_density as kernels
 from nasbench.baselines.strategies import bohb as bohb_module
 from nasbench.baselines.strategies import dehb as dehb_module
@@ -21,8 +23,6 @@ from nasbench.baselines.strategies.dehb import Population, dehb, parent_pool, pr
 from nasbench.baselines.strategies.hyperband import hyperband
 from nasbench.baselines.strategies.random_search import random_search
 from nasbench.baselines.strategies.successive_halving import successive_halving
-from scipy import stats
-
 from nasbench.query import Observation, Query, Submit
 from nasbench.space import CELL201, Architecture, space_by_name
 from nasbench.synthetic import EPOCHS, SyntheticBenchmark, Trace, drive, quality

@@ -4,6 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
+from scipy.optimize import linear_sum_assignment, linprog
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._gaussian_process import (
     condition,
     log_marginal_likelihood,
@@ -27,10 +31,6 @@ from nasbench.baselines.strategies.nasbot import (
     nasbot,
     standardise,
 )
-from scipy import integrate, stats
-from scipy.optimize import linear_sum_assignment, linprog
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, CellSpace, SpaceError, cell_graph
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._genome import (
     Gene,
     History,
@@ -16,8 +18,6 @@ from nasbench.baselines.strategies._genome import (
     ordered,
 )
 from nasbench.baselines.strategies.neat import Member, Nursery, Rates, Species, apportion, neat, reproduce, speciate
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, CellSpace, SpaceError
 

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from nasbench.baselines.strategies.pnas import block_ends, expansions, features, first_new, pnas, subsets, whole
 from synthetic_search import BareSpace, drive, landscape
 
+from nasbench.baselines.strategies.pnas import block_ends, expansions, features, first_new, pnas, subsets, whole
 from nasbench.settings import SettingError
 from nasbench.space import CELL201, SPACES, CellSpace
 

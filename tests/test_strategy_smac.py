@@ -4,6 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
+from synthetic_search import BareSpace, drive, landscape
+
 from nasbench.baselines.strategies._acquisition import (
     climb,
     expected_improvement,
@@ -14,9 +17,6 @@ from nasbench.baselines.strategies._acquisition import (
 from nasbench.baselines.strategies._encoding import draw_many
 from nasbench.baselines.strategies._forest import fit_forest, predict_forest
 from nasbench.baselines.strategies.smac import most_promising, smac
-from scipy import integrate, stats
-from synthetic_search import BareSpace, drive, landscape
-
 from nasbench.settings import SettingError
 from nasbench.space import CELL201
 
