@@ -8,6 +8,7 @@ from scipy import integrate, stats
 from scipy.optimize import linear_sum_assignment, linprog
 from synthetic_search import BareSpace, drive, landscape
 
+from nasbench.baselines.strategies._acquisition import expected_improvement
 from nasbench.baselines.strategies._gaussian_process import (
     condition,
     log_marginal_likelihood,
@@ -273,7 +274,7 @@ def test_improvement_is_the_integral_over_the_posterior():
     _, distances, numbers, plain, normalised, targets = known_example()
     parameters = initial_parameters(4)
     cell = (3, 1, 4, 2, 0, 3)
-    value = improvement_function(CELL201.canonical, distances, numbers, targets, parameters)([cell])[0]
+    value = improvement_function(CELL201.canonical, distances, numbers, targets, parameters, True)([cell])[0]
     matrix, projector = nearest_positive(kernel(plain, normalised, parameters))
     own = distances.add([CELL201.canonical(cell)])
     away = distances.rows(own)
@@ -285,6 +286,36 @@ def test_improvement_is_the_integral_over_the_posterior():
         lambda f: (best - f) * stats.norm.pdf(f, mean[0], deviation), mean[0] - 12 * deviation, best, epsabs=1e-13
     )
     assert value == pytest.approx(integral, rel=1e-7)
+
+
+def test_projected_covariances_agree_with_what_was_observed():
+    """At the observed cells the mean must be the smoothed targets; with raw covariances it is not."""
+    matrix, targets = indefinite(2, 30)
+    projected, projector = nearest_positive(matrix)
+    posterior = condition(projected, 0.05, targets)
+    smoothed = projected @ np.linalg.solve(projected + 0.05 * np.eye(30), targets)
+    np.testing.assert_allclose(predict(posterior, matrix @ projector, 9.0)[0], smoothed, atol=1e-9)
+    assert np.abs(predict(posterior, matrix, 9.0)[0] - smoothed).max() > 10 * np.abs(targets).max()
+
+
+def test_raw_covariances_matter_where_the_kernel_is_indefinite():
+    _, distances, numbers, plain, normalised, targets = known_example(60)
+    parameters = np.log([0.01, 10.0, 0.05] + [0.001] * 4 + [0.1] * 4)
+    matrix = kernel(plain, normalised, parameters)
+    assert np.linalg.eigvalsh(matrix).min() < -0.1
+    projected, projector = nearest_positive(matrix)
+    posterior, best = condition(projected, 0.05, targets), float(targets.min())
+    chosen = cells(40, 11)
+    own = distances.add([CELL201.canonical(cell) for cell in chosen])
+    away = distances.rows(own)
+    cross = kernel(away, away / (distances.totals[own, None] + distances.totals[numbers])[..., None], parameters)
+    for project in (True, False):
+        score = improvement_function(CELL201.canonical, distances, numbers, targets, parameters, project)
+        mean, variance = predict(posterior, cross @ projector if project else cross, 10.01)
+        np.testing.assert_allclose(
+            score(chosen), expected_improvement(mean, np.sqrt(variance), best), rtol=1e-6, atol=1e-12
+        )
+    assert np.abs((cross - cross @ projector) @ posterior.weights).max() > 1.0
 
 
 def test_evolution_climbs_the_acquisition_and_returns_what_is_new():

@@ -13,7 +13,8 @@ dimensions and averaged, which makes cells of all sizes comparable, followed by 
 sees four fifths of the data; absolute error, Adam with rate 0.01 on the first level, then 0.002.
 
 Departures:
-- K = 64, so that all levels of NAS-Bench-201 fit into 150 queries (5 + 64 + 64). The paper trains K = 256 of five levels, 1,160
+- K = 64, so that all levels of NAS-Bench-201 fit into 150 queries (5 + 55 + 64: its second level has 55 new
+  classes, all of which are trained). The paper trains K = 256 of five levels, 1,160
   networks; `variants` has it.
 - After the last level the search goes on with the next best K of that level, predictor refined each time, without end.
 - Cells that compute the same function (`space.canonical`) are trained once, and share the answer.
