@@ -12,7 +12,8 @@ import numpy as np
 
 from nasbench.space import CellSpace
 
-from .description import GAPS, QUANTILES, DatasetDescription, Description, Landscape
+from .description import GAPS, QUANTILES, DatasetDescription, Description
+from .description_steps import Landscape
 from .optima import Basins
 
 Row = dict[str, Any]

@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .describe_markdown import number, per_cent, points, table
-from .description import DatasetDescription, Description, Landscape
+from .description import Description
 
 SHOWN_STEPS = (1, 2, 3, 5, 10)
-
-
-def with_landscape(description: Description) -> list[tuple[DatasetDescription, Landscape]]:
-    """Return the data sets that answer for every architecture, with their landscapes."""
-    every = description.datasets.values()
-    return [(found, found.landscape) for found in every if found.landscape is not None]
 
 
 def without_landscape(description: Description) -> list[str]:
@@ -27,7 +21,7 @@ def effects(description: Description) -> str:
     space = description.table.space
     names = {0: "in", space.nodes - 1: "out"}
     lines, sentences = [], []
-    for found, near in with_landscape(description):
+    for found, near in description.landscapes:
         orders = near.effects.by_order, near.effects.by_order_of_ranks
         for kind, shares in zip(("scores", "ranks"), orders, strict=True):
             parts = [float(share) for share in shares[1:4]] + [float(shares[4:].sum())]
@@ -53,7 +47,7 @@ def effects(description: Description) -> str:
 def walks(description: Description) -> str:
     """Say how fast scores change along random walks and with distance."""
     lines, near_lines = [], []
-    for found, near in with_landscape(description):
+    for found, near in description.landscapes:
         shown = [step for step in SHOWN_STEPS if step < len(near.walk)]
         lines.append([found.title, *[number(float(near.walk[step]), 3) for step in shown]])
         fit = near.distance
@@ -67,7 +61,7 @@ def walks(description: Description) -> str:
     if not lines:
         return ""
     edges = len(description.table.space.edges)
-    steps = [step for step in SHOWN_STEPS if step < len(with_landscape(description)[0][1].walk)]
+    steps = [step for step in SHOWN_STEPS if step < len(description.landscapes[0][1].walk)]
     heads = ["data set", *[f"r({step})" for step in steps], "length", "FDC", "FDC, Spearman", "FDC, Kendall"]
     near_heads = [
         "data set",
@@ -86,7 +80,7 @@ def walks(description: Description) -> str:
 def optima(description: Description) -> str:
     """Say how many local optima there are, how climbers fare, and what one training a cell makes of it."""
     lines, sentences = [], []
-    for found, near in with_landscape(description):
+    for found, near in description.landscapes:
         top = float(near.scores.max())
         kinds = [("means", len(near.optima.strict), len(near.optima.weak), len(near.optima.peaks), near.climbs)]
         kinds += [

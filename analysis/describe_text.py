@@ -1,7 +1,7 @@
 """`nasbench describe` in words and small tables, as Markdown: a section for each question, with its figures if they were drawn.
 
-Every sentence is made of numbers of the description, or is absent. `describe_steps.py` writes the sections about steps from
-cell to cell.
+Every sentence is made of numbers of the description, or is absent. `describe_rankings.py` writes the sections about
+rank correlations, `describe_steps.py` those about steps from cell to cell.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import describe_steps
+from . import describe_rankings, describe_steps
 from .captions import listed
-from .correlations import thinned
 from .describe_captions import TITLES, caption, choice_words, score_words, source
 from .describe_markdown import number, per_cent, points, table
 from .description import Description
-from .noise import SHARES
+from .noise import SHARE_NAMES, SHARES
 
-SHARE_WORDS = {1.0: "all", 0.5: "better half", 0.1: "top tenth", 0.01: "top 1 %"}
 SHOWN_BEST = 5
-SHOWN_EPOCHS = 6
 
 
 class Section(NamedTuple):
@@ -142,7 +139,7 @@ def _noise(description: Description) -> str:
             lines.append(
                 [
                     found.title,
-                    SHARE_WORDS[each.share],
+                    SHARE_NAMES[each.share],
                     f"{each.cells:,}",
                     points(each.between_deviation),
                     points(each.seed_deviation),
@@ -169,98 +166,19 @@ def _noise(description: Description) -> str:
     return "\n\n".join([*([ratio] if sentences else []), table(heads, lines), note + choice_words(first)])
 
 
-def _fidelities(description: Description) -> str:
-    lines = []
-    for found in description.datasets.values():
-        epochs = sorted({each.epochs for each in found.fidelities})
-        for shown in [epochs[place] for place in thinned(epochs, SHOWN_EPOCHS)] if epochs else []:
-            entries = {each.share: each for each in found.fidelities if each.epochs == shown}
-            every = entries[1.0]
-            others = [number(entries[share].other, 3) for share in sorted(entries, reverse=True)]
-            line = [found.title, str(shown), *others, number(every.kendall_other, 3), number(every.same, 3)]
-            lines.append([*line, number(every.mean, 3)])
-    if not lines:
-        return ""
-    heads = ["data set", "epochs", "all", "better half", "top tenth", "all, Kendall", "same training", "means"]
-    note = (
-        "Spearman correlation of one training after so many epochs with the mean score of the cell's other trainings at the end, for all "
-        "cells and for the better ones; with the end of the same training; and of mean with mean."
-    )
-    return f"{note}\n\n{table(heads, lines)}"
-
-
-def _data_sets(description: Description) -> str:
-    titles = {name: found.title for name, found in description.datasets.items()}
-    lines = []
-    for carried in description.carried:
-        entries = [
-            each for each in description.transfer if (each.source, each.target) == (carried.source, carried.target)
-        ]
-        correlations = {each.share: each for each in entries}
-        lines.append(
-            [
-                f"{titles[carried.source]} \N{RIGHTWARDS ARROW} {titles[carried.target]}",
-                number(correlations[1.0].spearman, 3),
-                number(correlations[1.0].kendall, 3),
-                number(correlations[1.0].corrected, 3),
-                number(correlations[0.1].spearman, 3),
-                f"{points(carried.loss)} (place {carried.rank:,})",
-                f"{carried.common} of {carried.of}",
-            ]
-        )
-    if not lines:
-        return ""
-    heads = ["from, to", "Spearman", "Kendall", "without noise", "top tenth", "best cell loses (points)", "common best"]
-    note = (
-        "Correlations of mean scores; without noise: Spearman's corrected for the seeds (an estimate); top tenth: among the best tenth of "
-        "the second data set; then what the best cell of the first is worth on the second, and how many of the best are the same rows."
-    )
-    return f"{note}\n\n{table(heads, lines)}"
-
-
-def _splits(description: Description) -> str:
-    lines = [
-        [
-            found.title,
-            SHARE_WORDS[each.share],
-            *[number(value, 3) for value in (each.mean, each.same, each.other, each.kendall_mean)],
-            points(each.difference),
-        ]
-        for found in description.datasets.values()
-        for each in found.splits
-    ]
-    if not lines:
-        return ""
-    heads = ["data set", "cells", "means", "same training", "other trainings", "means, Kendall", "test - validation"]
-    note = (
-        "Spearman correlation of validation with test accuracy at the end: of means; within one training; of one training's validation "
-        "with the mean test accuracy of the cell's other trainings, which is what a search can hope for."
-    )
-    return f"{note}\n\n{table(heads, lines)}"
-
-
-def _proxies(description: Description) -> str:
-    lines = []
-    for found in description.datasets.values():
-        for name in dict.fromkeys(each.column for each in found.proxies):
-            entries = {each.share: each for each in found.proxies if each.column == name}
-            ranks = [number(entries[share].spearman, 3) for share in sorted(entries, reverse=True)]
-            lines.append([found.title, name.replace("_", " "), *ranks, number(entries[1.0].partial, 3)])
-    if not lines:
-        return ""
-    heads = ["data set", "column", "all", "better half", "top tenth", "all, given parameters"]
-    note = "Spearman correlation with the mean score: what a search gets without training anything."
-    return f"{note}\n\n{table(heads, lines)}"
-
-
 SECTIONS = (
     Section("overview", "What it holds", _overview, ("scores", "near-best")),
     Section("best", "Best cells", _best, ("best-cells",)),
     Section("noise", "Seed noise against differences between cells", _noise, ("seed-noise",)),
-    Section("fidelities", "What fewer epochs tell", _fidelities, ("learning-curves", "fidelities", "fidelity-matrix")),
-    Section("splits", "Validation and test", _splits, ("validation-and-test",)),
-    Section("data-sets", "One data set and another", _data_sets, ("data-sets",)),
-    Section("proxies", "Sizes as predictors", _proxies, ()),
+    Section(
+        "fidelities",
+        "What fewer epochs tell",
+        describe_rankings.fidelities,
+        ("learning-curves", "fidelities", "fidelity-matrix"),
+    ),
+    Section("splits", "Validation and test", describe_rankings.splits, ("validation-and-test",)),
+    Section("data-sets", "One data set and another", describe_rankings.data_sets, ("data-sets",)),
+    Section("proxies", "Sizes as predictors", describe_rankings.proxies, ()),
     Section(
         "effects",
         "Effect of operations",

@@ -23,6 +23,7 @@ from .correlations import among_best, best_rows, kendall, known_mean, row_means,
 from .effects import FloatArray
 
 SHARES = (1.0, 0.5, 0.1, 0.01)
+SHARE_NAMES = {1.0: "all", 0.5: "better half", 0.1: "top tenth", 0.01: "top 1 %"}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Commands that make tables and train: `import`, `build`, `retrain`, `calibrate`, `audit`."""
+"""Commands that make tables and train: `import`, `build`, `retrain`, `calibrate`, `audit`; and describe them: `describe`, `croissant`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,20 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument("--seed", type=int, default=0, help="seed of the draw of rows (default: 0)")
     sub.add_argument("--root", default="", help="folder of data that are read from disk")
     sub.add_argument("--device", default="cpu", help="cpu (default) or cuda:0, ...")
+
+    sub = command("describe", _describe, "Say what a table's search space is like: text, figures, numbers.")
+    sub.add_argument("table", help="a table that comes with the package, or a file")
+    sub.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write text, figures and numbers there (default: text only)"
+    )
+    sub.add_argument(
+        "--page", type=Path, metavar="FILE", help="fill the marked parts of a Markdown page, such as docs/table.md"
+    )
+
+    sub = command("croissant", _croissant, "Write NAME.croissant.json beside a table: metadata for data catalogues.")
+    sub.add_argument("table", help="a table that comes with the package, or a file")
+    sub.add_argument("--url", default="", help="where the table can be found")
+    sub.add_argument("--published", metavar="DATE", help="when it was published, as 2026-11-24")
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -255,3 +269,19 @@ def _audit(options: argparse.Namespace) -> int:
     found = audit(open_table(find_table(options.table)), options.sample, rng, root=options.root, device=options.device)
     print(found.to_text())
     return 0 if found.ok else 1
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from nasbench.analysis.describe import describe_command
+
+    return int(describe_command(options))
+
+
+def _croissant(options: argparse.Namespace) -> None:
+    from datetime import date
+
+    from nasbench.cli import find_table
+    from nasbench.croissant import write_croissant
+
+    published = None if options.published is None else date.fromisoformat(options.published)
+    print(write_croissant(find_table(options.table), url=options.url, published=published))
