@@ -248,7 +248,7 @@ def test_files_that_are_no_code_are_packaged():
 
 def test_core_dependencies_are_the_few_that_a_comparison_needs():
     names = {re.split(r"[<>=~ ]", line)[0] for line in project()["project"]["dependencies"]}
-    assert names == {"numpy", "scipy", "pandas", "h5py", "matplotlib", "msgspec", "rich", "threadpoolctl"}
+    assert names == {"numpy", "scipy", "pandas", "h5py", "matplotlib", "msgspec", "rich", "threadpoolctl", "jinja2"}
 
 
 def test_third_party_imports_are_declared():
