@@ -36,7 +36,18 @@ def test_the_strategy_of_contributing_is_twelve_lines_and_keeps_the_contract(exa
 
 def test_the_strategy_of_contributing_enters_a_protocol(example: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    command = [sys.executable, "-m", "nasbench.cli", "run", "nas-bench-201", "--runs", "2", "--no-report", "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "nasbench.cli",
+        "run",
+        "nas-bench-201",
+        "--runs",
+        "2",
+        "--no-report",
+        "--workers",
+        "1",
+    ]
     subprocess.run([*command, "--results", str(results), "--strategy", str(example)], check=True, capture_output=True)
     assert len(list(results.glob("nas-bench-201/runs/*/greedy-mutation/*.npz"))) == 3
 
@@ -53,10 +64,16 @@ def test_the_query_of_the_readme_answers_with_the_published_accuracy() -> None:
 
 
 def test_citation_file_is_valid() -> None:
-    subprocess.run([str(Path(sys.executable).with_name("cffconvert")), "--validate", "-i", str(ROOT / "CITATION.cff")], check=True, capture_output=True)
+    subprocess.run(
+        [str(Path(sys.executable).with_name("cffconvert")), "--validate", "-i", str(ROOT / "CITATION.cff")],
+        check=True,
+        capture_output=True,
+    )
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"]
+)
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
