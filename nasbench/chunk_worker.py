@@ -9,14 +9,16 @@ import signal
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasbench.load import load_strategy
 from nasbench.plan import Chunk, code_digest, run_seed
 from nasbench.protocol import Protocol
-from nasbench.record import trajectory, write_chunk
+from nasbench.record import RecordedBenchmark, trajectory, write_chunk
 from nasbench.sealed import open_table
 from nasbench.search import Rules, run
+from nasbench.table import Table, TableError
 from nasbench.tabular import Scorer, TabularBenchmark
 
 
@@ -24,8 +26,25 @@ class EntrantError(RuntimeError):
     """An entrant raised; the message says what and where, since its own exception may not survive the way between processes."""
 
 
-def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path) -> float:
+@dataclass(frozen=True)
+class LiveTraining:
+    """Answer by training now instead of from the table.
+
+    Attributes:
+        folder: where trainings are kept, so that a run that was killed finds them again.
+        device: where to train.
+        root: folder of data that are read from disk.
+    """
+
+    folder: Path
+    device: str = "cpu"
+    root: str = ""
+
+
+def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path, live: LiveTraining | None = None) -> float:
     """Compute the runs of one chunk and write its record.
+
+    With `live` given, queries are answered by training with the table's own recipe; the table only scores.
 
     Returns:
         Wall seconds it took.
@@ -36,7 +55,8 @@ def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path) -> float:
         OSError: the record can't be written; nothing is left of it.
     """
     began = time.perf_counter()
-    benchmark, scorer = _opened(table_path, chunk.problem.dataset, chunk.key["table_digest"], chunk.key["cost_digest"])
+    digests = (chunk.key["table_digest"], chunk.key["cost_digest"])
+    benchmark, scorer = _opened(table_path, chunk.problem.dataset, digests, live)
     rules = Rules(protocol.duplicates, protocol.promotion, protocol.workers, protocol.charge_overhead)
     source = chunk.entrant.strategy
     try:
@@ -61,14 +81,26 @@ def _what_and_where(error: BaseException, source: str) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _opened(table_path: Path, dataset: str, digest: str, cost_digest: str) -> tuple[TabularBenchmark, Scorer]:
+def _opened(
+    table_path: Path, dataset: str, digests: tuple[str, str], live: LiveTraining | None
+) -> tuple[RecordedBenchmark, Scorer]:
     table = open_table(table_path)
-    for found, expected in ((table.digest, digest), (table.cost_digest, cost_digest)):
+    for found, expected in zip((table.digest, table.cost_digest), digests, strict=True):
         if found != expected:
             raise ValueError(
                 f"table {table_path.name} changed while the experiment ran: digest {found[:12]}, expected {expected[:12]}"
             )
-    return TabularBenchmark(table, dataset), Scorer(table, dataset)
+    scorer = Scorer(table, dataset)
+    return (TabularBenchmark(table, dataset) if live is None else _live(table, dataset, live)), scorer
+
+
+def _live(table: Table, dataset: str, live: LiveTraining) -> RecordedBenchmark:
+    from nasbench.live import live_benchmark_of
+
+    benchmark = live_benchmark_of(table, live.folder, root=live.root, device=live.device)
+    if benchmark.dataset != dataset:
+        raise TableError(f"{dataset!r} can't be trained live: the table's recipe trains {benchmark.dataset!r}")
+    return benchmark
 
 
 def prepare_worker() -> None:

@@ -87,6 +87,13 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--strategy", action="append", default=[], metavar="FILE.py", help="a strategy of your own as a further entrant"
     )
+    sub.add_argument(
+        "--live",
+        action="store_true",
+        help="train now with the table's recipe instead of looking up; results/PROTOCOL-live",
+    )
+    sub.add_argument("--device", default="cpu", help="of live training: cpu (default) or cuda:0, ...")
+    sub.add_argument("--root", default="", help="of live training: folder of data that are read from disk")
     sub.add_argument("--no-report", action="store_true", help="compute only")
 
     sub = command("report", _report, "Make tables and figures from recorded runs.")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nasbench.chunk_worker import EntrantError, compute_chunk, prepare_worker
+from nasbench.chunk_worker import EntrantError, LiveTraining, compute_chunk, prepare_worker
 from nasbench.plan import Chunk, describe, plan
 from nasbench.protocol import Protocol
 from nasbench.record import chunk_matches, write_json
@@ -73,6 +73,7 @@ def carry_out(
     folder: Path,
     workers: int,
     on_progress: Callable[[Progress], None] | None = None,
+    live: LiveTraining | None = None,
 ) -> Outcome:
     """Compute what is missing of a protocol's runs.
 
@@ -82,6 +83,7 @@ def carry_out(
         folder: results folder, made if needed; finished chunks in it are kept.
         workers: processes, each with one thread.
         on_progress: called after every chunk.
+        live: answer by training now with the table's recipe; takes one worker, since its folder has one owner.
 
     Returns:
         What was done. An entrant that raises is reported there and does not stop the others.
@@ -94,6 +96,8 @@ def carry_out(
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}, must be at least 1")
+    if live is not None and workers != 1:
+        raise ValueError(f"workers is {workers}, must be 1 for live training")
     began = time.perf_counter()
     table = open_table(table_path)
     chunks = plan(protocol, table, folder)
@@ -109,7 +113,7 @@ def carry_out(
         if on_progress is not None:
             on_progress(Progress(done, total, "", None))
         with _pool(workers) as pool:
-            futures = {pool.submit(compute_chunk, chunk, protocol, table_path): chunk for chunk in missing}
+            futures = {pool.submit(compute_chunk, chunk, protocol, table_path, live): chunk for chunk in missing}
             for future in as_completed(futures):
                 chunk = futures[future]
                 if future.cancelled():

@@ -21,14 +21,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.query import Benchmark
 from nasbench.sealed import sync_folder
 from nasbench.search import Run, incumbents
-from nasbench.tabular import Scorer, TabularBenchmark
+from nasbench.space import Architecture, CellSpace
+from nasbench.tabular import Scorer
 
 FORMAT = 1
 
@@ -42,11 +44,25 @@ COLUMNS = {"run", "start", "ended", "overhead", "architecture", "cell", "epochs"
 """Arrays of a chunk, beside its `key`."""
 
 
+class RecordedBenchmark(Benchmark, Protocol):
+    """A benchmark whose cells are the rows of a table, so that its answers can be recorded and scored."""
+
+    @property
+    def space(self) -> CellSpace:
+        """The search space of the table."""
+
+    def cell(self, architecture: Architecture) -> int:
+        """Return the row that answers for an architecture."""
+
+    def repeat(self, architecture: Architecture, seed: int) -> int:
+        """Return the number of the repeat that `seed` chooses."""
+
+
 class RecordError(ValueError):
     """A record that can't be used; the message names the file and why."""
 
 
-def trajectory(run: Run, benchmark: TabularBenchmark, scorer: Scorer) -> dict[str, NDArray[Any]]:
+def trajectory(run: Run, benchmark: RecordedBenchmark, scorer: Scorer) -> dict[str, NDArray[Any]]:
     """Turn one run into arrays, and score its incumbents now that the search is over.
 
     Returns:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from nasbench.chunk_worker import LiveTraining
 from nasbench.experiment import Outcome, Progress, carry_out
 from nasbench.load import find_protocol
 from nasbench.protocol import Entrant, Protocol, ProtocolError, find_table, read_protocol
@@ -19,9 +20,14 @@ def run_protocol(options: argparse.Namespace) -> int:
     """Carry out a protocol as the command line asks; return 1 if an entrant failed."""
     path = Path(str(find_protocol(options.protocol)))
     protocol = with_options(read_protocol(path), options.runs, options.strategy)
+    table = find_table(protocol, path)
+    live, workers = None, options.workers
     folder = options.results / protocol.name
-    with ProgressDisplay(protocol.name) as display:
-        outcome = carry_out(protocol, find_table(protocol, path), folder, options.workers, display.update)
+    if options.live:
+        folder = options.results / f"{protocol.name}-live"
+        live, workers = LiveTraining(folder / "trainings", options.device, options.root), 1
+    with ProgressDisplay(folder.name) as display:
+        outcome = carry_out(protocol, table, folder, workers, display.update, live)
     _say(outcome)
     if not options.no_report:
         print_report(folder)

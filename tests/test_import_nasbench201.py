@@ -230,7 +230,7 @@ class Calls:
         Path("x"),
         print,
     ],
-    ids=str,
+    ids=["print", "eval", "exec", "getattr", "scalar", "array", "path", "function"],
 )
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_whatever_a_pickle_would_import_is_refused(value, protocol, capsys):
