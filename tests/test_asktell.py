@@ -53,7 +53,7 @@ def answer(query: Query) -> Observation:
     return BENCHMARK.evaluate(query, 0)
 
 
-@pytest.mark.parametrize("strategy", [*SYNCHRONOUS, batches], ids=str)
+@pytest.mark.parametrize("strategy", [*SYNCHRONOUS, batches])
 def test_same_search_as_the_loop(strategy: str | Callable[..., Search]) -> None:
     function = load_strategy(strategy).function if isinstance(strategy, str) else strategy
     expected = drive(function(SPACE, np.random.default_rng(5), BENCHMARK.epochs), answer, 12).queries
@@ -142,7 +142,7 @@ def test_settings() -> None:
         ask_tell("evolution")
 
 
-@pytest.mark.parametrize("strategy", ["regularized_evolution", "local_search", "reinforce", batches], ids=str)
+@pytest.mark.parametrize("strategy", ["regularized_evolution", "local_search", "reinforce", batches])
 @pytest.mark.parametrize("length", [0, 1, 3, 7])
 def test_replay_brings_a_search_back(strategy: str | Callable[..., Search], length: int) -> None:
     whole = ask_tell(strategy)
