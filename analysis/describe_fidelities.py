@@ -58,7 +58,7 @@ def fidelities(description: Description) -> Figure | None:
             other, same = ([getattr(each, name) for each in entries] for name in ("other", "same"))
             axes.plot(epochs, other, color=line.colour, linestyle=line.dash)
             axes.plot(epochs, same, color=line.colour, linewidth=0.5)
-            lowest = min(lowest, *[value for value in (*other, *same) if not np.isnan(value)])
+            lowest = min([lowest, *[value for value in (*other, *same) if not np.isnan(value)]])
         axes.set_xlim(found.data.epochs[0], found.data.epochs[-1])
         few_ticks(axes)
         axes.set_title(found.title)

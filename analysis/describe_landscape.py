@@ -87,6 +87,8 @@ def local_optima(description: Description) -> Figure | None:
     smallest = min(float(share[share > 0].min(initial=1.0)) for share in shares)
     for axes, (found, near) in zip(grid, shown, strict=True):
         below = 100 * (near.scores.max() - near.scores[near.optima.peaks])
+        axes.set_ylim(60 * smallest, 150)  # before anything is drawn: a single point has no range of its own
+        axes.set_yscale("log")
         for basin, marker, colour, face in (
             (near.climbs[0], "o", COLOURS[0], COLOURS[0]),
             (near.climbs[1], "s", COLOURS[1], "none"),
@@ -103,8 +105,6 @@ def local_optima(description: Description) -> Figure | None:
                 markeredgewidth=0.7,
                 linestyle="none",
             )
-        axes.set_yscale("log")
-        axes.set_ylim(60 * smallest, 150)
         axes.set_xlim(-0.04 * max(float(below.max()), 1e-3), 1.06 * max(float(below.max()), 1e-3))
         logarithmic(axes, "y")
         axes.set_title(f"{found.title}: {len(below)}")

@@ -24,7 +24,8 @@ def effects(description: Description) -> str:
     for found, near in description.landscapes:
         orders = near.effects.by_order, near.effects.by_order_of_ranks
         for kind, shares in zip(("scores", "ranks"), orders, strict=True):
-            parts = [float(share) for share in shares[1:4]] + [float(shares[4:].sum())]
+            parts = [float(share) for share in shares[1:4]]
+            parts += [float(shares[4:].sum())] if len(shares) > 4 else []
             lines.append([found.title, kind, *[number(100 * part, 1) for part in parts]])
         if np.isnan(near.effects.by_order).any():
             continue
@@ -39,7 +40,7 @@ def effects(description: Description) -> str:
         )
     if not lines:
         return " ".join(without_landscape(description))
-    heads = ["data set", "of", "single edges", "pairs", "three", "four or more"]
+    heads = ["data set", "of", *("single edges", "pairs", "three", "four or more")[: len(space.edges)]]
     note = "Shares (%) of the variance between cells by the number of edges that act together:"
     return "\n\n".join([" ".join([*sentences, *without_landscape(description)]), note, table(heads, lines)])
 

@@ -70,7 +70,8 @@ def drawn(description: Description) -> set[str]:
     names |= {"data-sets"} if any(not math.isnan(each.spearman) for each in description.transfer) else set()
     names |= {"validation-and-test"} if any(each.splits for each in found) else set()
     if any(each.landscape is not None for each in found):
-        names |= {"variance", "main-effects", "interactions", "replacements", "walks", "distances", "local-optima"}
+        names |= {"variance", "main-effects", "replacements", "walks", "distances", "local-optima"}
+        names |= {"interactions"} if len(description.table.space.edges) > 1 else set()
     return names
 
 

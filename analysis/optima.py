@@ -144,8 +144,8 @@ def basins(
         rule=rule,
         size=size,
         stranded=float(ended[optima.peak_of < 0].sum()),
-        steps=steps / space.size,
-        queries=1.0 + queries / space.size,
+        steps=float(steps) / space.size,
+        queries=1.0 + float(queries) / space.size,
         end=float((ended * judges[optima.weak]).sum() / space.size),
         success=float(ended[best].sum() / space.size),
     )
