@@ -298,10 +298,8 @@ class Network(nn.Module):
         if self.channels_last:
             values = values.contiguous(memory_format=torch.channels_last)  # one input channel has no layout to hand on
         values = functional.relu(self.norm(self.body(values)))
-        if self.channels_last:  # a mean whose gradient is channels last, too: a tenth of a training step
-            means = values.permute(0, 2, 3, 1).flatten(1, 2).mean(1)
-        else:
-            means = values.mean((2, 3))
+        # The first form's gradient is channels last, too: a tenth of a training step.
+        means = values.permute(0, 2, 3, 1).flatten(1, 2).mean(1) if self.channels_last else values.mean((2, 3))
         return self.classifier(means)  # type: ignore[no-any-return]
 
     def units(self) -> Iterator[Unit]:
