@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import multiprocessing
 import os
@@ -34,11 +35,13 @@ class LiveTraining:
         folder: where trainings are kept, so that a run that was killed finds them again.
         device: where to train.
         root: folder of data that are read from disk.
+        trainer: who trains (`trainer.py`).
     """
 
     folder: Path
     device: str = "cpu"
     root: str = ""
+    trainer: str = "nasbench.live_trainer:LiveTrainer"
 
 
 def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path, live: LiveTraining | None = None) -> float:
@@ -97,7 +100,8 @@ def _opened(
 def _live(table: Table, dataset: str, live: LiveTraining) -> RecordedBenchmark:
     from nasbench.live import live_benchmark_of
 
-    benchmark = live_benchmark_of(table, live.folder, root=live.root, device=live.device)
+    benchmark = live_benchmark_of(table, live.folder, root=live.root, device=live.device, trainer=live.trainer)
+    atexit.register(benchmark.close)  # the folder is this process's until it ends
     if benchmark.dataset != dataset:
         raise TableError(f"{dataset!r} can't be trained live: the table's recipe trains {benchmark.dataset!r}")
     return benchmark

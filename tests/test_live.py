@@ -12,14 +12,17 @@ from broken_trainers import BROKEN, plan, tiny_recipe
 from test_build import flat_cost, rehearse
 
 from nasbench.build_folder import BuildError, read_journals
+from nasbench.chunk_worker import LiveTraining
 from nasbench.cost import CostError
+from nasbench.experiment import carry_out
 from nasbench.live import LiveBenchmark, live_benchmark_of, retrain
 from nasbench.made_by import cost_model_of, environment_of, parse_ranges, recipe_of
+from nasbench.protocol import read_protocol
 from nasbench.query import Query, QueryError
 from nasbench.recipe import load_recipe
 from nasbench.rehearsal import REHEARSAL, RehearsalTrainer
 from nasbench.results import ConflictError
-from nasbench.sealed import open_table
+from nasbench.sealed import open_table, seal
 from nasbench.space import SpaceError
 from nasbench.table import Table, TableError
 from nasbench.tabular import TabularBenchmark
@@ -57,6 +60,41 @@ def test_every_answer_is_the_table_s(table):
         assert lost > 0
         # one group for a cell's repeats: at 2 epochs, and again at 4
         assert benchmark.trained == 2 * 60
+
+
+def test_a_protocol_answered_by_training_leaves_the_table_s_records(table, tmp_path):
+    """`nasbench run PROTOCOL --live`: every array equal; a second run asks for nothing."""
+    path = tmp_path / "tiny.h5"
+    seal(table, path)
+    (tmp_path / "p.toml").write_text(
+        textwrap.dedent("""
+            name = "tiny"
+            version = "1.0"
+            title = "Tiny"
+            table = "tiny.h5"
+            runs = 3
+            checkpoints = [1.0]
+            problems = [{dataset = "digits", budget = 40}]
+            entrants = [
+              {name = "random-search", strategy = "random_search"},
+              {name = "hyperband", strategy = "hyperband"},
+            ]
+        """)
+    )
+    protocol = read_protocol(tmp_path / "p.toml")
+    training = LiveTraining(tmp_path / "live" / "trainings", "rehearsal:0", trainer=REHEARSAL)
+    with pytest.raises(ValueError, match="workers is 2, must be 1 for live training"):
+        carry_out(protocol, path, tmp_path / "live", 2, live=training)
+    assert carry_out(protocol, path, tmp_path / "table", 1).computed == 6
+    assert carry_out(protocol, path, tmp_path / "live", 1, live=training).computed == 6
+    assert carry_out(protocol, path, tmp_path / "live", 1, live=training).computed == 0
+    for entrant in ("random-search", "hyperband"):
+        name = f"runs/digits/{entrant}/00000-00002.npz"
+        with np.load(tmp_path / "table" / name) as looked_up, np.load(tmp_path / "live" / name) as trained:
+            assert len(trained["score"]) > 6
+            for array in set(trained.files) - {"overhead"}:
+                np.testing.assert_array_equal(trained[array], looked_up[array])
+    assert read_journals(tmp_path / "live" / "trainings", RECIPE)
 
 
 def test_the_longest_training_first_serves_all_shorter_ones():
