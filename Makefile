@@ -1,12 +1,13 @@
 # Every target sets up what it needs in .venv (nothing else is touched) and may be run again: what is done is kept.
 PYTHON ?= python3
 BIN := .venv/bin
+DEVICE ?= cpu
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: help bench test check perf report clean lock setup setup-all
+.PHONY: help bench test check paper compare-all table-small kill-test perf report clean lock setup setup-all
 
 help:           ## Say what there is.
-	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 bench: setup    ## Compare the search strategies; prints the table and names the files it wrote.
 	$(BIN)/nasbench run nas-bench-201
@@ -19,8 +20,22 @@ check: setup-all ## Lint, format and types: what CI asks for.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+paper: setup    ## All strategies, 500 runs each, resumable (over an hour on two cores); `make compare-all` makes 100.
+	$(BIN)/nasbench run nas-bench-201-all --runs 500
+
+compare-all: setup ## All strategies, 100 runs each.
+	$(BIN)/nasbench run nas-bench-201-all
+
+table-small: setup-all ## The whole method in minutes: build a table from nothing, killed once, verify, audit, search it.
+	rm -rf builds/table-small
+	$(BIN)/python -m nasbench.demo_small
+
+kill-test: setup-all ## 200 SIGKILLs to workers and supervisors of builds (CI makes 20).
+	$(BIN)/python -m nasbench.killtest --kills 200
+
 perf: setup-all ## Measure speed, each figure beside a named alternative in the same run.
 	$(BIN)/python -m nasbench.perf
+	$(BIN)/python -m nasbench.perf_pipeline --device $(DEVICE)
 
 report: setup   ## Make tables and figures again from the recorded runs.
 	$(BIN)/nasbench report results/nas-bench-201
