@@ -1,4 +1,4 @@
-"""The command line: `nasbench list, query, run, report, verify, import, build, retrain, audit, calibrate`.
+"""The command line: `nasbench list, query, run, report, verify, check`, and those of `cli_tables.py`.
 
 Exit codes: 0 done; 1 a check failed or something could not be done; 2 wrong use. An error is one line that says what to do
 about it; `--debug` shows where it came from. Every command imports what it needs when it runs, so `nasbench list` does not
