@@ -61,6 +61,9 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="who runs the workers (ray: extra `ray`)"
     )
+    sub.add_argument(
+        "--ray-address", help="address of a running Ray cluster, or auto (default: one of this machine alone)"
+    )
     sub.add_argument("--gpus", type=float, default=0.0, help="GPUs of each Ray worker, may be a fraction (default: 0)")
     sub.add_argument("--cells", metavar="A-B,C", help="these canonical classes only")
     sub.add_argument(
@@ -176,7 +179,7 @@ def _build(options: argparse.Namespace) -> int:
     if options.engine == "ray":
         from nasbench.engine_ray import ray_engine
 
-        engine = ray_engine(gpus=options.gpus)
+        engine = ray_engine(options.ray_address, gpus=options.gpus)
     with shown(Console(), recipe.name) as report:
         made = build(
             recipe,

@@ -139,7 +139,9 @@ def _connected(ray: Any, address: str | None, cpus: int | None) -> Iterator[None
         yield
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    options: dict[str, Any] = {"address": address} if address else {"num_cpus": cpus, "include_dashboard": False}
+    options: dict[str, Any] = {"address": address or "local"}  # not whatever RAY_ADDRESS says
+    if not address:
+        options |= {"num_cpus": cpus, "include_dashboard": False}
     try:
         ray.init(log_to_driver=False, logging_level="ERROR", **options)
     except (ConnectionError, RuntimeError) as error:

@@ -30,7 +30,10 @@ from nasbench.results import Key, decode, merge
 from nasbench.sealed import open_table
 from nasbench.trainer import LIVE
 
-LIVE_CELLS = tuple(range(0, 60, 4))
+SECONDS = 0.004
+"""How long a rehearsed training takes."""
+
+LIVE_CELLS = tuple(range(0, 60, 5))
 """Cells that the live test trains."""
 
 PATIENCE = 300.0
@@ -98,7 +101,7 @@ def kill_test(
         RuntimeError: a build does not end, or fails for another reason than a kill.
     """
     recipe = make_recipe(live=live)
-    _run(folder / "undisturbed", live=live, workers=1).wait()
+    _run(folder / "undisturbed", live=live, workers=1, seconds=0.0).wait()
     tally = Tally(open_table(folder / "undisturbed.h5").digest)
     while tally.kills < kills:
         place = folder / f"build-{tally.builds}"
@@ -199,19 +202,20 @@ def _table(place: Path) -> Path:
     return place.with_suffix(".h5")
 
 
-def _run(place: Path, *, live: bool, workers: int) -> subprocess.Popen[bytes]:
+def _run(place: Path, *, live: bool, workers: int, seconds: float = SECONDS) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "nasbench.killtest", "--child", str(place), "--workers", str(workers)]
+    command += ["--seconds", str(seconds)]
     return subprocess.Popen([*command, "--live"] if live else command, stdout=subprocess.DEVNULL)
 
 
-def _child(place: Path, *, live: bool, workers: int) -> int:
+def _child(place: Path, *, live: bool, workers: int, seconds: float) -> int:
     """Build, as a process to be killed. A kill is not the group's fault, so attempts are not counted."""
     report = build(
         make_recipe(live=live),
         place,
         _table(place),
         effort=Effort(workers, attempts=10**6),
-        devices=("cpu",) if live else ("rehearsal:0.004",),
+        devices=("cpu",) if live else (f"rehearsal:{seconds}",),
         cells=LIVE_CELLS if live else None,
         trainer=LIVE if live else REHEARSAL,
     )
@@ -225,10 +229,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of moments and victims (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--live", action="store_true", help="train instead of rehearsing")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=argparse.SUPPRESS)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
-        return _child(options.child, live=options.live, workers=options.workers)
+        return _child(options.child, live=options.live, workers=options.workers, seconds=options.seconds)
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(options.seed)
         tally = kill_test(
