@@ -28,10 +28,10 @@ compare-all: setup ## All strategies, 100 runs each.
 
 table-small: setup-all ## The whole method in minutes: build a table from nothing, killed once, verify, audit, search it.
 	rm -rf builds/table-small
-	$(BIN)/python -m nasbench.demo_small
+	OMP_NUM_THREADS=1 $(BIN)/python -m nasbench.demo_small --folder builds/table-small
 
 kill-test: setup-all ## 200 SIGKILLs to workers and supervisors of builds (CI makes 20).
-	$(BIN)/python -m nasbench.killtest --kills 200
+	OMP_NUM_THREADS=1 $(BIN)/python -m nasbench.killtest --kills 200
 
 perf: setup-all ## Measure speed, each figure beside a named alternative in the same run.
 	$(BIN)/python -m nasbench.perf

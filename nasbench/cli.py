@@ -83,7 +83,9 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores); moves no bit"
     )
-    sub.add_argument("--runs", type=int, help="runs of every entrant, instead of the protocol's")
+    sub.add_argument(
+        "--runs", type=int, help="runs of every entrant, instead of the protocol's; results/PROTOCOL-N-runs"
+    )
     sub.add_argument(
         "--strategy", action="append", default=[], metavar="FILE.py", help="a strategy of your own as a further entrant"
     )

@@ -71,6 +71,9 @@ def add_table_commands(command: AddCommand) -> None:
         type=Path,
         help="calibration file that `nasbench calibrate` wrote (default: fitted to this build)",
     )
+    sub.add_argument("--title", default="", help="what the table is")
+    sub.add_argument("--licence", default="", help="under which the table may be used")
+    sub.add_argument("--citation", default="", help="BibTeX")
     sub.add_argument("--accept-environment", action="store_true", help="go on in an environment that gives other bits")
 
     sub = command(
@@ -191,6 +194,7 @@ def _build(options: argparse.Namespace) -> int:
             cells=None if options.cells is None else sorted(parse_ranges(options.cells)),
             cost_model=None if options.cost_model is None else read_model(options.cost_model),
             accept_environment=options.accept_environment,
+            metadata={name: value for name in ("title", "licence", "citation") if (value := getattr(options, name))},
             engine=engine,
             report=report,
         )

@@ -22,9 +22,11 @@ def run_protocol(options: argparse.Namespace) -> int:
     protocol = with_options(read_protocol(path), options.runs, options.strategy)
     table = find_table(protocol, path)
     live, workers = None, options.workers
-    folder = options.results / protocol.name
+    # Another number of runs goes into a folder of its own, so that a quick look deletes no finished comparison.
+    name = protocol.name if options.runs is None else f"{protocol.name}-{options.runs}-runs"
+    folder = options.results / name
     if options.live:
-        folder = options.results / f"{protocol.name}-live"
+        folder = options.results / f"{name}-live"
         live, workers = LiveTraining(folder / "trainings", options.device, options.root), 1
     with ProgressDisplay(folder.name) as display:
         outcome = carry_out(protocol, table, folder, workers, display.update, live)

@@ -198,7 +198,7 @@ def test_run_takes_other_numbers_of_runs_and_another_folder(capsys, tmp_path):
     place = tmp_path / "elsewhere"
     assert main(["run", str(path), "--workers", "1", "--no-report", "--runs", "2", "--results", str(place)]) == 0
     assert capsys.readouterr().out.startswith("8 runs computed in ")
-    assert len(list((place / "small/runs").rglob("*.npz"))) == 4
+    assert len(list((place / "small-2-runs/runs").rglob("*.npz"))) == 4
 
 
 OWN = """\

@@ -49,7 +49,7 @@ def test_the_strategy_of_contributing_enters_a_protocol(example: Path, tmp_path:
         "1",
     ]
     subprocess.run([*command, "--results", str(results), "--strategy", str(example)], check=True, capture_output=True)
-    assert len(list(results.glob("nas-bench-201/runs/*/greedy-mutation/*.npz"))) == 3
+    assert len(list(results.glob("nas-bench-201-2-runs/runs/*/greedy-mutation/*.npz"))) == 3
 
 
 def test_the_query_of_the_readme_answers_with_the_published_accuracy() -> None:

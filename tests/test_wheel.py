@@ -94,7 +94,7 @@ def test_a_comparison_runs_and_is_analysed(installed):
     said = installed("-m", "nasbench.cli", "run", "nas-bench-201", "--runs", "2", "--workers", "2")
     assert said.startswith("24 runs computed in ")
     assert "Written:" in said
-    results = installed.place / "elsewhere/results/nas-bench-201"
+    results = installed.place / "elsewhere/results/nas-bench-201-2-runs"
     description = json.loads((results / "experiment.json").read_text())
     assert description["provenance"]["code"] == {}  # no checkout here
     assert len(list((results / "runs").rglob("*.npz"))) == 12
