@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.query import Benchmark
-from nasbench.sealed import sync_folder
+from nasbench.sealed import write_at_once
 from nasbench.search import Run, incumbents
 from nasbench.space import Architecture, CellSpace
 from nasbench.tabular import Scorer
@@ -146,15 +145,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step: temporary name, sync, rename, sync of the folder."""
+    """Put `content` at `path` in one step, whole or not at all; the folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    write_at_once(path, content)

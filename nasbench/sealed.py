@@ -93,16 +93,7 @@ def seal(table: Table, path: Path) -> str:
     copy = read_table(content, "the sealed bytes")  # what can't be read back is not put in anybody's way
     if (copy.digest, copy.cost_digest) != (table.digest, table.cost_digest):
         raise TableError("the sealed bytes do not hold the table that was given; nothing was written")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    write_at_once(path, content)
     return copy.sha256
 
 
@@ -130,6 +121,20 @@ def sealed_bytes(table: Table) -> bytes:
 def user_block(payload: bytes, version: int = SCHEMA_VERSION) -> bytes:
     """Return the 4,096 bytes that seal an HDF5 file image."""
     return _HEADER.pack(MAGIC, version, len(payload), hashlib.sha256(payload).digest()).ljust(USER_BLOCK, b"\0")
+
+
+def write_at_once(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all: temporary name, sync, rename, sync of the folder."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from small_table import PROTOCOL, full_table, sealed, write_protocol
 import nasbench.experiment
 import nasbench.plan
 import nasbench.record
+import nasbench.sealed
 from nasbench.experiment import ExperimentError
 from nasbench.load import LoadError
 from nasbench.settings import SettingError
@@ -101,13 +102,13 @@ def test_full_disk_ends_with_a_clear_error_and_leaves_nothing_half_written(tmp_p
         in_runs = "runs" in str(Path(f"/proc/self/fd/{descriptor}").readlink())
         return full(descriptor) if in_runs else real(descriptor)
 
-    monkeypatch.setattr(nasbench.record.os, "fsync", fsync)
+    monkeypatch.setattr(nasbench.sealed.os, "fsync", fsync)
 
     with pytest.raises(OSError, match="No space left on device"):
         begin(tmp_path)
     assert stamps(tmp_path) == before
     assert not list((tmp_path / "results").rglob("*.tmp"))
-    monkeypatch.setattr(nasbench.record.os, "fsync", real)
+    monkeypatch.setattr(nasbench.sealed.os, "fsync", real)
     assert begin(tmp_path).computed == 12
 
 

@@ -11,6 +11,7 @@ import pytest
 from small_table import PLAIN_SCORES, ROWS, SPACE, small_table
 
 import nasbench.record
+import nasbench.sealed
 from nasbench.query import Query
 from nasbench.record import COLUMNS, chunk_matches, replace_file, trajectory, write_chunk, write_json
 from nasbench.search import BUDGET, STRATEGY, Finished, Run, run
@@ -210,7 +211,7 @@ def test_file_that_cannot_be_written_leaves_everything_as_it_was(tmp_path, monke
     def fails(*_):
         raise OSError(number, os.strerror(number))
 
-    target = nasbench.record.os if moment == "fsync" else nasbench.record.Path
+    target = nasbench.sealed.os if moment == "fsync" else nasbench.record.Path
     monkeypatch.setattr(target, moment, fails)
     with pytest.raises(OSError, match=os.strerror(number)):
         replace_file(path, b"new")
