@@ -130,9 +130,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the canonical JSON of all values but `dataset.root`, as 64 hexadecimal digits."""
+        """SHA-256 over the canonical JSON of all values that are not the default, as 64 hexadecimal digits.
+
+        `dataset.root` does not count. Since a default is left out, a field that a later version adds changes no digest as long
+        as its default means what was done before; so the default of a field that exists never changes.
+        """
         portable = msgspec.structs.replace(self, dataset=msgspec.structs.replace(self.dataset, root=""))
-        return hashlib.sha256(msgspec.json.encode(portable, order="sorted")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(_chosen(portable), order="sorted")).hexdigest()
 
     @property
     def cell_space(self) -> CellSpace:
@@ -261,3 +265,15 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     require(optimizer.weight_decay >= 0, "optimizer.weight_decay", optimizer.weight_decay, "at least 0")
     padding = recipe.augmentation.crop_padding
     require(padding >= 0, "augmentation.crop_padding", padding, "at least 0")
+
+
+def _chosen(values: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of a struct that differ from their defaults; structs inside as such dictionaries, unless empty."""
+    chosen = {}
+    for field in msgspec.structs.fields(type(values)):
+        value = getattr(values, field.name)
+        if isinstance(value, msgspec.Struct):
+            value = _chosen(value) or field.default
+        if value != field.default:
+            chosen[field.encode_name] = value
+    return chosen
