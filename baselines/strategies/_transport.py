@@ -85,6 +85,7 @@ def kernel_size(label: str) -> int:
     return int(sizes[-1]) if sizes else 1
 
 
+@functools.lru_cache(maxsize=8192)  # a pure function; runs that share a process meet the same cells again and again
 def cell_layers(space: CellSpace, canonical: Canonical) -> Layers:
     """Return the layers of a canonical cell; skip connections and sums are no layers but paths."""
     cell = cell_graph(canonical)
