@@ -41,15 +41,18 @@ def cholesky(matrix: Floats) -> tuple[Floats, float]:
     Raises:
         numpy.linalg.LinAlgError: not even `LARGEST_JITTER` helps.
     """
+    # LAPACK itself: for matrices of this size SciPy's own checks take longer than the work.
+    factor, failed = linalg.lapack.dpotrf(matrix, lower=1, clean=1)
+    if not failed:
+        return factor, 0.0
     scale = float(np.mean(np.diag(matrix)))
-    jitter = 0.0
-    while True:
-        try:
-            return linalg.cholesky(matrix + jitter * np.eye(len(matrix)), lower=True, check_finite=False), jitter
-        except linalg.LinAlgError:
-            jitter = 10.0 * jitter if jitter else 1e-10 * scale
-            if jitter > LARGEST_JITTER * scale:
-                raise
+    jitter = 1e-10 * scale
+    while jitter <= LARGEST_JITTER * scale:
+        factor, failed = linalg.lapack.dpotrf(matrix + jitter * np.eye(len(matrix)), lower=1, clean=1)
+        if not failed:
+            return factor, jitter
+        jitter *= 10.0
+    raise np.linalg.LinAlgError(f"a matrix of {len(matrix)} rows is no covariance, even with {LARGEST_JITTER} of its scale added")
 
 
 def condition(kernel: Floats, noise: float, targets: Floats) -> Posterior:
@@ -61,7 +64,7 @@ def condition(kernel: Floats, noise: float, targets: Floats) -> Posterior:
         targets: shape (n,), observed values minus the prior mean.
     """
     factor, _ = cholesky(kernel + noise * np.eye(len(kernel)))
-    return Posterior(factor, targets, linalg.cho_solve((factor, True), targets, check_finite=False))
+    return Posterior(factor, targets, linalg.lapack.dpotrs(factor, targets, lower=1)[0])
 
 
 def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, targets: Floats) -> Posterior:
@@ -82,7 +85,7 @@ def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, t
     factor[:count, :count] = posterior.factor
     factor[count, :count] = row
     factor[count, count] = corner
-    return Posterior(factor, targets, linalg.cho_solve((factor, True), targets, check_finite=False))
+    return Posterior(factor, targets, linalg.lapack.dpotrs(factor, targets, lower=1)[0])
 
 
 def predict(posterior: Posterior, cross: Floats, variance: Floats | float) -> tuple[Floats, Floats]:
@@ -101,7 +104,7 @@ def predict(posterior: Posterior, cross: Floats, variance: Floats | float) -> tu
 
 
 def log_marginal_likelihood(
-    kernel: Floats, noise: float, targets: Floats, slopes: Sequence[Floats] = ()
+    kernel: Floats, noise: float, targets: Floats, slopes: Sequence[Floats] | Floats = ()
 ) -> tuple[float, Floats]:
     """Return the logarithm of the observations' probability density, and its gradient.
 
@@ -109,20 +112,22 @@ def log_marginal_likelihood(
         kernel: shape (n, n).
         noise: variance of the observations.
         targets: shape (n,), observed values minus the prior mean.
-        slopes: derivatives of kernel plus noise by each hyperparameter, each of shape (n, n).
+        slopes: derivatives of kernel plus noise by each hyperparameter, each of shape (n, n) and symmetric.
 
     Returns:
         The logarithm, and the gradient of shape (len(slopes),) (Rasmussen & Williams, equation 5.9).
     """
     factor, _ = cholesky(kernel + noise * np.eye(len(kernel)))
-    weights = linalg.cho_solve((factor, True), targets, check_finite=False)
+    weights = linalg.lapack.dpotrs(factor, targets, lower=1)[0]
     value = -0.5 * targets @ weights - np.log(np.diag(factor)).sum() - 0.5 * len(targets) * np.log(2.0 * np.pi)
     if not len(slopes):
         return float(value), np.zeros(0)
+    # The lower triangle of the inverse, twice below the diagonal: what a symmetric slope needs. Above it the factor has zeros.
     inverse, _ = linalg.lapack.dpotri(factor, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse *= 2.0
+    np.fill_diagonal(inverse, 0.5 * np.diag(inverse))
     outer = np.multiply.outer(weights, weights) - inverse
-    return float(value), 0.5 * np.array([np.vdot(outer, slope) for slope in slopes])
+    return float(value), 0.5 * (np.reshape(slopes, (len(slopes), -1)) @ outer.ravel())
 
 
 def nearest_positive(matrix: Floats) -> tuple[Floats, Floats]:

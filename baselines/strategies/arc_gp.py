@@ -171,14 +171,17 @@ def fit(
     active, options = active_decisions(space, known), one_hot(space.choices, known)
     features = np.split(options * np.repeat(active, space.choices, axis=1), np.cumsum(space.choices)[:-1], axis=1)
     apart = np.stack([squared_distances(feature, feature) for feature in features])  # (decisions, n, n), each 0, 1 or 2
-    identity = np.eye(len(targets))
+    count = len(targets)
+    slopes = np.empty((decisions + 2, count, count))
 
     def likelihood(point: Floats) -> tuple[float, Floats]:
         squares, amplitude, noise = np.exp(2.0 * point[:decisions]), np.exp(point[-2]), float(np.exp(point[-1]))
-        squared = np.tensordot(squares, apart, axes=1)
-        kernel = amplitude * matern(squared)
-        by_weight = 2.0 * amplitude * matern_slope(squared) * apart * squares[:, None, None]
-        return log_marginal_likelihood(kernel, noise, targets, [*by_weight, kernel, noise * identity])
+        squared = (squares @ apart.reshape(decisions, -1)).reshape(count, count)
+        np.multiply(apart, 2.0 * amplitude * matern_slope(squared), out=slopes[:decisions])
+        slopes[:decisions] *= squares[:, None, None]
+        np.multiply(amplitude, matern(squared), out=slopes[-2])
+        slopes[-1] = noise * np.eye(count)
+        return log_marginal_likelihood(slopes[-2], noise, targets, slopes)
 
     bounds = [WEIGHT_BOUNDS] * decisions + [AMPLITUDE_BOUNDS, NOISE_BOUNDS]
     return maximise_likelihood(likelihood, begin, bounds, iterations)
