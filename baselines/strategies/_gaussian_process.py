@@ -52,7 +52,9 @@ def cholesky(matrix: Floats) -> tuple[Floats, float]:
         if not failed:
             return factor, jitter
         jitter *= 10.0
-    raise np.linalg.LinAlgError(f"a matrix of {len(matrix)} rows is no covariance, even with {LARGEST_JITTER} of its scale added")
+    raise np.linalg.LinAlgError(
+        f"a matrix of {len(matrix)} rows is no covariance, even with {LARGEST_JITTER} of its scale added"
+    )
 
 
 def condition(kernel: Floats, noise: float, targets: Floats) -> Posterior:
