@@ -270,12 +270,18 @@ def _audit(options: argparse.Namespace) -> int:
 
     from nasbench.audit import audit
     from nasbench.cli import find_table
+    from nasbench.dataset import load_dataset
+    from nasbench.made_by import recipe_of
+    from nasbench.overlap import describe_shared
     from nasbench.sealed import open_table
 
     rng = np.random.default_rng(options.seed)
-    found = audit(open_table(find_table(options.table)), options.sample, rng, root=options.root, device=options.device)
+    table = open_table(find_table(options.table))
+    found = audit(table, options.sample, rng, root=options.root, device=options.device)
+    disjoint, shared = describe_shared(load_dataset(recipe_of(table, options.root).dataset))
+    print(shared)
     print(found.to_text())
-    return 0 if found.ok else 1
+    return 0 if found.ok and disjoint else 1
 
 
 def _describe(options: argparse.Namespace) -> int:
