@@ -240,11 +240,15 @@ def test_own_strategy_file_enters_and_its_edits_count(tmp_path, here):
         assert chunk["architecture"][:3].tolist() == [26, 25, 24]
 
 
-def test_part_that_strategies_share_counts_as_their_code(tmp_path, here):
-    text = with_own(tmp_path)
+def test_part_that_a_strategy_imports_counts_as_its_code_and_no_other(tmp_path, here):
+    text = with_own(tmp_path, OWN + "\n\nif False:\n    import _part\n")
+    (tmp_path / "_part.py").write_text("")
     begin(tmp_path, text)
     before = stamps(tmp_path)
-    (tmp_path / "_part.py").write_text("")
+    (tmp_path / "_other.py").write_text("")
+    begin(tmp_path, text)
+    assert changed(before, stamps(tmp_path)) == []
+    (tmp_path / "_part.py").write_text("changed = True")
     begin(tmp_path, text)
     assert changed(before, stamps(tmp_path)) == ["fast/own", "slow/own"]
 
