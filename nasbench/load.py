@@ -18,7 +18,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -173,7 +173,7 @@ def load_strategy(name: str) -> LoadedStrategy:
         LoadError: there is none of this name (the message lists those there are), the file can't be imported, or it lacks
             what makes a strategy: the generator function, `METHOD`, settings with types and defaults.
     """
-    module, function_name = _find_module(name)
+    module, function_name = find_module(name, STRATEGIES, "strategy", strategy_names())
     function = getattr(module, function_name, None)
     if not inspect.isgeneratorfunction(function):
         wrong = "has no function" if function is None else "must be a generator function (one with `yield`):"
@@ -209,42 +209,52 @@ def _module_names(package: str) -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(path) if not module.name.startswith("_"))
 
 
-def _find_module(name: str) -> tuple[ModuleType, str]:
-    """Return the module that a reference names, imported, and the function's name in it."""
+def find_module(name: str, package: str, kind: str, installed: Sequence[str]) -> tuple[ModuleType, str]:
+    """Return the module that a reference names, imported, and the function's name in it.
+
+    Args:
+        name: of an installed method, `path/to/file.py`, `path/to/file.py:function`, or `package.module:function`.
+        package: where the installed ones are.
+        kind: what the message calls it: `strategy`, `optimizer`.
+        installed: names of the installed ones.
+
+    Raises:
+        LoadError: there is no such file or name, or it can't be imported.
+    """
     if name.endswith(".py") or ".py:" in name:
         path, function = (name, Path(name).stem) if name.endswith(".py") else name.rsplit(":", 1)
-        return _import_file(Path(path)), function
+        return _import_file(Path(path), kind, installed), function
     if ":" in name:
         module, function = name.rsplit(":", 1)
-        return _import(module, name), function
-    if name not in strategy_names():
+        return _import(module, name, kind), function
+    if name not in installed:
         raise LoadError(
-            f"no strategy {name!r}; there are {strategy_names()}; your own: path/to/my_strategy.py or package.module:function"
+            f"no {kind} {name!r}; there are {list(installed)}; your own: path/to/my_{kind}.py or package.module:function"
         )
-    return _import(f"{STRATEGIES}.{name}", name), name
+    return _import(f"{package}.{name}", name, kind), name
 
 
-def _import(module: str, reference: str) -> ModuleType:
+def _import(module: str, reference: str, kind: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except Exception as error:  # whatever a user's module raises, the message must say where
-        raise LoadError(f"strategy {reference} can't be imported: {type(error).__name__}: {error}") from error
+        raise LoadError(f"{kind} {reference} can't be imported: {type(error).__name__}: {error}") from error
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, kind: str, installed: Sequence[str]) -> ModuleType:
     if not path.is_file():
-        raise LoadError(f"no strategy file {path}; installed are {strategy_names()}")
+        raise LoadError(f"no {kind} file {path}; installed are {list(installed)}")
     # A name of its own for each path: two files `mine.py` must not meet, nor hide an installed module.
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     name = f"nasbench_file_{digest}_{path.stem}"
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
-        raise LoadError(f"strategy file {path} is no Python source file")
+        raise LoadError(f"{kind} file {path} is no Python source file")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module  # dataclasses look their module up here
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # whatever a user's file raises, the message must say where
         del sys.modules[name]
-        raise LoadError(f"strategy file {path} can't be imported: {type(error).__name__}: {error}") from error
+        raise LoadError(f"{kind} file {path} can't be imported: {type(error).__name__}: {error}") from error
     return module
