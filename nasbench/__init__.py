@@ -7,7 +7,7 @@
 Importing this package loads numpy and nothing heavier; tables, training and analysis are imported from their modules.
 """
 
-from nasbench.query import Benchmark, Observation, Query, QueryError, Search, Strategy, Submit
+from nasbench.query import Benchmark, Measure, Observation, Query, QueryError, Search, Strategy, Submit
 from nasbench.space import CELL201, SPACES, Architecture, CellSpace, SearchSpace, SpaceError, space_by_name
 
 __version__ = "0.1.0"
@@ -18,6 +18,7 @@ __all__ = [
     "Architecture",
     "Benchmark",
     "CellSpace",
+    "Measure",
     "Observation",
     "Query",
     "QueryError",

@@ -18,13 +18,14 @@ that parallel workers are served by `while search.ready: start(search.ask())`. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.load import load_strategy
-from nasbench.query import Answer, Observation, Query, Strategy, Submit
+from nasbench.query import Answer, Measure, Observation, Query, Strategy, Submit
 from nasbench.space import SearchSpace
 
 
@@ -50,6 +51,7 @@ class AskTell:
         space: SearchSpace,
         rng: np.random.Generator,
         epochs: tuple[int, ...],
+        measure: Callable[[Measure], NDArray[np.float64]] | None = None,
         **settings: Any,
     ) -> None:
         """Begin a search.
@@ -59,6 +61,8 @@ class AskTell:
             space: the search space.
             rng: source of all the strategy's randomness.
             epochs: the fidelities that may be asked for, ascending.
+            measure: answers a `Measure` with an array of shape (architectures, names); needed by strategies that ask for
+                sizes or proxies. `lambda asked: benchmark.measure(asked)[0]` asks a benchmark.
             settings: of the strategy; by default the literature's.
 
         Raises:
@@ -69,6 +73,7 @@ class AskTell:
             loaded = load_strategy(strategy)
             strategy, settings = loaded.function, loaded.configure(settings)
         self._search = strategy(space, rng, epochs, **settings)
+        self._measure = measure
         self.told: list[Observation] = []
         self.pending: list[Query] = []
         self._waiting: list[Query] = []  # proposed, not yet asked for
@@ -94,7 +99,8 @@ class AskTell:
         """Return the next query to train.
 
         Raises:
-            AskTellError: the strategy needs an answer first; the message names the queries that wait for one.
+            AskTellError: the strategy needs an answer first (the message names the queries that wait for one), or measures
+                architectures, and no `measure` was given.
             SearchEnded: the search is over.
             ValueError: a setting outside its range (raised by the strategy, at the first `ask`).
         """
@@ -178,6 +184,12 @@ class AskTell:
         self._answers.clear()
         try:
             proposal = self._search.send(answer)
+            while isinstance(proposal, Measure):
+                if self._measure is None:
+                    raise AskTellError(
+                        f"the strategy asks for the measures {proposal.names}; give AskTell a function `measure`"
+                    )
+                proposal = self._search.send(self._measure(proposal))
         except StopIteration:
             self._ended = True
             return

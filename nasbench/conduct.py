@@ -85,11 +85,13 @@ class Guarded(Observation):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("__"):
             Guarded.attempts.append(name)
-        raise AttributeError(f"an observation has no {name!r}: a strategy sees query, validation_accuracy and cost")
+        raise AttributeError(
+            f"an observation has no {name!r}: a strategy sees query, validation_accuracy, cost, objectives"
+        )
 
 
 def sees_no_test_data(trial: Trial) -> str | None:
-    """Selecting on test accuracy makes every comparison worthless: nothing but the observation's three fields is read."""
+    """Selecting on test accuracy makes every comparison worthless: nothing but the observation's four fields is read."""
     Guarded.attempts.clear()
     benchmark = SyntheticBenchmark(trial.space)
 

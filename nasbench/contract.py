@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from nasbench.query import Observation, Query, Submit
+from nasbench.query import Measure, Observation, Query, Submit
 from nasbench.space import CellSpace, SearchSpace
 from nasbench.synthetic import EPOCHS, SyntheticBenchmark, drive, inverted_quality, quality
 from nasbench.trial import LONG, SHORT, Trial, outside
@@ -29,8 +29,12 @@ def proposes_at_once(trial: Trial) -> str | None:
     search = trial.start()
     proposal = next(search)
     search.close()
-    wanted = isinstance(proposal, (Query, Submit)) or (isinstance(proposal, tuple) and len(proposal) > 0)
-    return None if wanted else f"the first proposal is {proposal!r}, must be a Query, a tuple of queries or a Submit"
+    wanted = isinstance(proposal, (Query, Submit, Measure)) or (isinstance(proposal, tuple) and len(proposal) > 0)
+    return (
+        None
+        if wanted
+        else f"the first proposal is {proposal!r}, must be a Query, a tuple of queries, a Submit or a Measure"
+    )
 
 
 def proposes_as_declared(trial: Trial) -> str | None:
@@ -46,10 +50,16 @@ def proposes_as_declared(trial: Trial) -> str | None:
 
 def stays_in_space(trial: Trial) -> str | None:
     """Every architecture asked for is one of the space, as a tuple of Python integers, which records can carry."""
-    for number, query in enumerate(trial.run(LONG).queries):
+    trace = trial.run(LONG)
+    for number, query in enumerate(trace.queries):
         fault = outside(trial.space, query.architecture)
         if fault:
             return f"query {number}: {fault}"
+    for proposal, _ in trace.steps:
+        for architecture in proposal.architectures if isinstance(proposal, Measure) else ():
+            fault = outside(trial.space, architecture)
+            if fault:
+                return f"measure: {fault}"
     return None
 
 

@@ -48,6 +48,7 @@ def run_isolated(
     seed: int,
     queries: int,
     seconds: float,
+    objectives: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Run a strategy on `SyntheticBenchmark` in another process.
 
@@ -59,6 +60,7 @@ def run_isolated(
         seed: of the strategy's generator.
         queries: number of queries after which it is closed.
         seconds: time limit.
+        objectives: measures that observations carry.
 
     Returns:
         `queries`: list of [architecture, epochs]; `ended`; `error`: traceback or None; `output`: what it printed; `loaded`:
@@ -75,6 +77,7 @@ def run_isolated(
         "settings": settings,
         "seed": seed,
         "queries": queries,
+        "objectives": objectives,
     }
     # The digest makes an edited file a new request.
     source = Path(inspect.getfile(strategy.function)).read_bytes()
@@ -114,7 +117,7 @@ def _serve(request: dict[str, Any]) -> dict[str, Any]:
     named = request["space"]
     space = space_by_name(named) if isinstance(named, str) else CellSpace(named[0], named[1], tuple(named[2]))
     epochs = tuple(request["epochs"])
-    benchmark = SyntheticBenchmark(space, epochs)
+    benchmark = SyntheticBenchmark(space, epochs, objectives=tuple(request["objectives"]))
     before = set(sys.modules)
     report: dict[str, Any] = {"queries": [], "ended": False, "error": None, "loaded": []}
     output = io.StringIO()

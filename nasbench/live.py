@@ -23,6 +23,7 @@ from typing import Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.build_folder import locked, new_journal, pin, read_journals
 from nasbench.cost import CostModel, cell_seconds, check_model
@@ -30,10 +31,11 @@ from nasbench.engine import Gate, Job, plain
 from nasbench.groups import group_of
 from nasbench.journal import JournalWriter, new_header
 from nasbench.made_by import cost_model_of, recipe_of
-from nasbench.query import Observation, Query, QueryError
+from nasbench.measures import Column, check_names, free_column, look_up
+from nasbench.query import Measure, Observation, Query, QueryError
 from nasbench.recipe import Recipe
 from nasbench.results import Key, Result, check_equal, encode
-from nasbench.seal_build import collect
+from nasbench.seal_build import collect, network_sizes
 from nasbench.space import Architecture, CellSpace
 from nasbench.table import OK, Table, TableError
 from nasbench.trainer import LIVE, Trainer
@@ -47,6 +49,8 @@ class LiveBenchmark:
         space: the recipe's search space.
         dataset: name of the recipe's data set.
         epochs: numbers of epochs that may be asked for.
+        measures: names of the cheap measures on offer: sizes by closed formula.
+        objectives: names of the measures that observations carry behind the error.
         trained: groups that were trained so far, replayed ones not counted.
     """
 
@@ -58,6 +62,7 @@ class LiveBenchmark:
         *,
         device: str = "cpu",
         trainer: str = LIVE,
+        objectives: tuple[str, ...] = (),
     ) -> None:
         """Open the folder and read what it holds; nothing is trained or imported yet.
 
@@ -67,9 +72,11 @@ class LiveBenchmark:
             folder: where trainings are kept; None: nowhere.
             device: where to train.
             trainer: who trains (`trainer.py`).
+            objectives: measures that every observation carries behind the error.
 
         Raises:
             CostError: the cost model is of another recipe.
+            QueryError: an objective that is not on offer.
             BuildError: the folder is of another recipe, or in use.
             JournalError: a journal in it can't be read.
         """
@@ -78,6 +85,10 @@ class LiveBenchmark:
         self.dataset = recipe.dataset.name
         self.epochs = recipe.evaluated_epochs
         self.trained = 0
+        self.measures = ("parameters", "multiply_adds")
+        check_names(objectives, self.measures, self.dataset)
+        self.objectives = objectives
+        self._sizes: dict[str, Column] = {}  # worked out when first asked for: they need the shape of the data
         self._recipe = recipe
         self._cost = cost
         self._device = device
@@ -114,7 +125,20 @@ class LiveBenchmark:
         count = int(result.counts("validation")[query.epochs - 1]) if result.epochs >= query.epochs else -1
         train, validation = cell_seconds(self._cost, self.space, key[0])
         accuracy = count / self._recipe.split_sizes["validation"] if count >= 0 else 0.0
-        return Observation(query, accuracy, (train + validation) * query.epochs)
+        sizes = self._columns() if self.objectives else {}
+        values = tuple(sizes[name].values.item(key[0]) for name in self.objectives)
+        objectives = (1.0 - accuracy, *values) if values else ()
+        return Observation(query, accuracy, (train + validation) * query.epochs, objectives)
+
+    def measure(self, asked: Measure) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Work measures out; see `Benchmark.measure`.
+
+        Raises:
+            QueryError: no such measure.
+            SpaceError: an architecture is not in the space.
+        """
+        check_names(asked.names, self.measures, self.dataset)
+        return look_up(self._columns(), [self.cell(architecture) for architecture in asked.architectures], asked.names)
 
     def cell(self, architecture: Architecture) -> int:
         """Return the number of the architecture's canonical class: its row in a table of the whole space."""
@@ -143,20 +167,32 @@ class LiveBenchmark:
             self._train(group_of(self._recipe, key), epochs)
         return self._results[key]
 
-    def _train(self, group: int, epochs: int) -> None:
+    def _columns(self) -> dict[str, Column]:
+        """Return the sizes of each canonical class, the numbers that `seal_build.py` writes into a table."""
+        if not self._sizes:
+            examples = self._job.examples or self._started().examples
+            sizes = network_sizes(self._recipe, examples, range(len(self.space.classes)))
+            self._sizes = {name: free_column(sizes[:, number]) for number, name in enumerate(self.measures)}
+        return self._sizes
+
+    def _started(self) -> Trainer:
         if self._trainer is None:
             self._trainer = start_trainer(self._job, self._device)
             Gate(self._job).admit(self._trainer.environment, self._trainer.examples)
+        return self._trainer
+
+    def _train(self, group: int, epochs: int) -> None:
+        trainer = self._started()
         # All the way, or as far as was asked; more is trained from the start again, with the same beginning.
-        record = run_group(self._recipe, self._trainer, group, epochs=None if epochs == self._recipe.epochs else epochs)
+        record = run_group(self._recipe, trainer, group, epochs=None if epochs == self._recipe.epochs else epochs)
         found = {result.key: _validation_only(result) for result in record.results}
         for key, result in found.items():
             if key in self._results:
                 check_equal(self._results[key], result, "an earlier training", "the one just made")
         if self._keep:
             if self._writer is None:
-                environment = plain(self._trainer.environment)
-                header = new_header(self._recipe.digest, environment, self._trainer.examples, "live")
+                environment = plain(trainer.environment)
+                header = new_header(self._recipe.digest, environment, trainer.examples, "live")
                 self._writer = self._held.enter_context(new_journal(self._job.folder, header))
             self._writer.append(encode(record))
         for key, result in found.items():
@@ -172,7 +208,13 @@ def _validation_only(result: Result) -> Result:
 
 
 def live_benchmark_of(
-    table: Table, folder: Path | None = None, *, root: str | Path = "", device: str = "cpu", trainer: str = LIVE
+    table: Table,
+    folder: Path | None = None,
+    *,
+    root: str | Path = "",
+    device: str = "cpu",
+    trainer: str = LIVE,
+    objectives: tuple[str, ...] = (),
 ) -> LiveBenchmark:
     """Return the benchmark that trains what a table holds: its recipe, its costs, cells numbered as its rows.
 
@@ -182,6 +224,7 @@ def live_benchmark_of(
         root: folder of data that are read from disk.
         device: where to train.
         trainer: who trains.
+        objectives: measures that every observation carries behind the error.
 
     Raises:
         TableError: the table was imported, or is of some cells only.
@@ -193,7 +236,7 @@ def live_benchmark_of(
             f"the table has {len(table.architectures)} rows, not one for each of the {len(recipe.cell_space.classes)} classes "
             f"of {recipe.space}: a live run could ask for what can't be scored"
         )
-    return LiveBenchmark(recipe, cost_model_of(table), folder, device=device, trainer=trainer)
+    return LiveBenchmark(recipe, cost_model_of(table), folder, device=device, trainer=trainer, objectives=objectives)
 
 
 def retrain(

@@ -21,12 +21,23 @@ from nasbench.protocol import Entrant, Problem, Protocol, digest
 from nasbench.provenance import files_digest, provenance
 from nasbench.record import FORMAT
 from nasbench.settings import SettingError
+from nasbench.sources import method_files
 from nasbench.table import Table
 from nasbench.tabular import Scorer
 
 CHUNK = 25  # runs: some seconds of a cheap strategy, some minutes of the dearest
 
-CORE = ("space.py", "query.py", "search.py", "table.py", "tabular.py", "record.py", "plan.py", "chunk_worker.py")
+CORE = (
+    "space.py",
+    "query.py",
+    "search.py",
+    "table.py",
+    "measures.py",
+    "tabular.py",
+    "record.py",
+    "plan.py",
+    "chunk_worker.py",
+)
 """Library files that every recorded number rests on; a change in one of them makes recorded chunks stale."""
 
 
@@ -109,15 +120,9 @@ def rules_digest(protocol: Protocol) -> str:
 
 
 def code_digest(loaded: LoadedStrategy) -> str:
-    """Return the digest of the sources that an entrant's numbers rest on: the core and the strategy's own files."""
+    """Return the digest of the sources of an entrant's numbers: the core, the strategy's file and what it imports beside it."""
     core = [Path(nasbench.__file__).with_name(name) for name in CORE]
-    return files_digest([*core, *strategy_files(loaded)])
-
-
-def strategy_files(loaded: LoadedStrategy) -> list[Path]:
-    """Return the source files of a strategy: its own and the shared parts (`_*.py`) beside it."""
-    own = Path(loaded.function.__code__.co_filename)
-    return [own, *own.parent.glob("_*.py")]
+    return files_digest([*core, *method_files(Path(loaded.function.__code__.co_filename))])
 
 
 def describe(protocol: Protocol, table: Table) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def _dataset(
                 correct[split][row, repeat] = result.counts(split)[evaluated]
                 losses[split][row, repeat] = result.losses(split)[evaluated]
     seconds = np.array([cell_seconds(cost, space, cell) for cell in chosen], dtype=np.float64)
-    sizes = _sizes(recipe, examples, chosen)
+    sizes = network_sizes(recipe, examples, chosen)
     return Dataset(
         name=recipe.dataset.name,
         epochs=recipe.evaluated_epochs,
@@ -209,7 +209,7 @@ def _dataset(
     )
 
 
-def _sizes(recipe: Recipe, examples: Examples, chosen: Sequence[int]) -> NDArray[np.int64]:
+def network_sizes(recipe: Recipe, examples: Examples, chosen: Sequence[int]) -> NDArray[np.int64]:
     """Return trainable parameters and multiply-adds of each cell's network, shape (cells, 2)."""
     space = recipe.cell_space
     skeleton = recipe.build_skeleton(examples.input_shape, examples.classes)

@@ -21,12 +21,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.query import Benchmark, Observation, Query, Search, Strategy, Submit
+from nasbench.query import Benchmark, Measure, Observation, Query, Search, Strategy, Submit
 
 BUDGET, STRATEGY, STALLED = 0, 1, 2
 """Why a run ended: the next query did not fit; the strategy returned; `STALL` answers in a row cost nothing."""
 
 STALL = 10_000  # free answers in a row after which a run can be taken to go round in circles
+MEASURE_STALL = 1_000_000  # free answers in a row, measures that tell something new included: nothing was ever trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,36 @@ class Finished:
     finished: float
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One charged `Measure` of a run.
+
+    Attributes:
+        names: the measures.
+        count: values that had not been paid for.
+        seconds: what was charged.
+        finished: simulated seconds since the start of the run, when the answer was known.
+    """
+
+    names: tuple[str, ...]
+    count: int
+    seconds: float
+    finished: float
+
+
 @dataclass(slots=True)
 class Run:
     """What a search did.
 
     Attributes:
         log: finished trainings by time of finishing.
+        measured: measures that were charged, in order; free ones are not logged.
         ended: `BUDGET`, `STRATEGY` or `STALLED`.
         overhead: measured seconds that the strategy itself computed, outside trainings.
     """
 
     log: list[Finished] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
     ended: int = STRATEGY
     overhead: float = 0.0
 
@@ -137,7 +157,7 @@ def run(
     Raises:
         ValueError: the budget is not positive, the strategy refuses a setting, or the benchmark charges less than nothing.
         StrategyError: the strategy is no generator function, or yielded something that is no proposal.
-        QueryError, SpaceError: the strategy asked for what the benchmark does not hold.
+        QueryError, SpaceError: the strategy asked for what the benchmark does not hold (epochs, a measure, an architecture).
 
     Example:
         >>> def two_draws(space, rng, epochs):
@@ -183,7 +203,9 @@ class _Loop:
         self.now = 0.0
         self.running: list[tuple[float, int, Finished]] = []  # heap by (finish, order of submission)
         self.submitted = 0
-        self.free_answers = 0
+        self.free_answers = 0  # in a row, that told nothing new
+        self.free_measures = 0  # in a row, that did
+        self.paid_measures: set[tuple[Hashable, str]] = set()  # (cell, measure)
         self.trainings: dict[Hashable, list[_Training]] = {}  # by cell, in order of starting
         self.asynchronous: set[int] = set()  # order numbers of running submissions
         self.undelivered: list[Observation] = []  # submissions that finished and were not sent to the strategy yet
@@ -207,7 +229,7 @@ class _Loop:
                 if self.rules.charge_overhead:
                     self.now += elapsed
                 answer = self.answer(proposal)
-                if self.free_answers >= STALL:
+                if self.free_answers >= STALL or self.free_measures >= MEASURE_STALL:
                     self.result.ended = STALLED
                     break
         except _Refused:
@@ -231,9 +253,47 @@ class _Loop:
         if isinstance(proposal, tuple) and proposal and all(isinstance(query, Query) for query in proposal):
             orders = [self.start(query) for query in proposal]
             return tuple([self.wait_for(order) for order in orders])
+        if isinstance(proposal, Measure) and proposal.architectures and proposal.names:
+            return self.measure(proposal)
         raise StrategyError(
-            f"the strategy yielded {proposal!r}; it must yield a Query, a non-empty tuple of them, or Submit(query)"
+            f"the strategy yielded {proposal!r}; it must yield a Query, a non-empty tuple of them, or Submit(query), "
+            "or Measure(architectures, names) with at least one of each"
         )
+
+    def measure(self, asked: Measure) -> NDArray[np.float64]:
+        """Carry out a measurement: one worker does it, one value after the other, and the strategy waits for it.
+
+        Raises:
+            _Refused: it would finish after the budget.
+        """
+        values, seconds = self.benchmark.measure(asked)
+        if not (seconds >= 0.0).all():
+            raise ValueError(f"the benchmark charges {seconds.min()} seconds for {asked.names}, must be 0 or more")
+        charge, new = 0.0, set()
+        for architecture, row in zip(asked.architectures, seconds.tolist(), strict=True):
+            cell = self.benchmark.cell(architecture)
+            for name, spent in zip(asked.names, row, strict=True):
+                if (cell, name) not in self.paid_measures and (cell, name) not in new:
+                    new.add((cell, name))
+                    charge += spent
+        if charge > 0.0:  # a free answer takes no worker
+            while len(self.running) >= self.rules.workers:
+                self.finish_next()
+        finish = self.now + charge
+        if finish > self.budget:
+            raise _Refused
+        self.paid_measures |= new
+        if charge > 0.0:
+            self.free_answers = self.free_measures = 0
+            while self.running and self.running[0][0] <= finish:
+                self.finish_next()
+            self.now = finish
+            self.result.measured.append(Measured(asked.names, len(new), charge, finish))
+        elif new:
+            self.free_measures += 1
+        else:
+            self.free_answers += 1
+        return values
 
     def wait_for(self, order: int) -> Observation:
         """Let trainings finish until this one has."""
@@ -255,13 +315,16 @@ class _Loop:
         if not told.cost >= 0.0:
             raise ValueError(f"the benchmark charges {told.cost} seconds for {query}, must be 0 or more")
         charge = told.cost if base is None else max(0.0, told.cost - base.cost)
-        self.free_answers = 0 if charge > 0.0 else self.free_answers + 1
+        if charge > 0.0:
+            self.free_answers = self.free_measures = 0
+        else:
+            self.free_answers += 1
         finish = self.now + charge
         if finish > self.budget:
             raise _Refused
         if base is None or base.epochs < query.epochs:
             made.append(_Training(seed, query.epochs, told.cost, finish))
-        observation = told if charge == told.cost else Observation(query, told.validation_accuracy, charge)
+        observation = told if charge == told.cost else _recharged(told, charge)
         self.submitted += 1
         heapq.heappush(self.running, (finish, self.submitted, Finished(observation, seed, self.now, finish)))
         return self.submitted
@@ -298,6 +361,10 @@ class _Loop:
             self.undelivered.append(entry.observation)
         else:
             self.awaited[order] = entry.observation
+
+
+def _recharged(told: Observation, charge: float) -> Observation:
+    return Observation(told.query, told.validation_accuracy, charge, told.objectives)
 
 
 def incumbents(epochs: NDArray[np.int32], validation_accuracy: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """A made-up benchmark and a plain loop, for contract tests and examples: arithmetic only, no table, no training.
 
 `SyntheticBenchmark` answers any space of decisions with several fidelities, noise by seed and learning curves that cross.
-`drive` runs a strategy for a number of queries; it knows all three kinds of proposal (`nasbench/query.py`) and nothing of
-budgets, records or resuming, which belong to `nasbench/search.py`.
+`drive` runs a strategy for a number of queries; it knows all kinds of proposal (`nasbench/query.py`) and nothing of budgets,
+records or resuming, which belong to `nasbench/search.py`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,24 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nasbench.query import Answer, Observation, Proposal, Query, QueryError, Search, Submit
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.query import Answer, Measure, Observation, Proposal, Query, QueryError, Search, Submit
 from nasbench.space import Architecture, SearchSpace
 
 EPOCHS = (4, 12, 36, 108)
 """NAS-Bench-101's fidelities (Ying et al. 2019)."""
+
+SIZES = ("parameters", "multiply_adds", "latency")
+PROXIES = ("grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "naswot", "zen")
+MEASURES = (*SIZES, *PROXIES)
+"""Cheap measures: free ones, and the zero-cost proxies of Abdelfattah et al. 2021 and its successors, at a price."""
+
+PROXY_SECONDS = 0.01
+
+MEASURES_IN_A_ROW = 10_000
+"""Measures without a query between them after which a strategy under test can be taken never to train anything."""
 
 
 def quality(choices: tuple[int, ...], architecture: Architecture) -> float:
@@ -36,6 +49,26 @@ def inverted_quality(choices: tuple[int, ...], architecture: Architecture) -> fl
     return 1.0 - quality(choices, architecture)
 
 
+def synthetic_measures(asked: Measure) -> NDArray[np.float64]:
+    """Return made-up measures of any architectures, shape (architectures, names).
+
+    Sizes grow with the sum of the options, each with a weight of its own; a proxy is that sum with a bit of disorder.
+
+    Raises:
+        QueryError: a name that is not among `MEASURES`.
+    """
+    values = np.empty((len(asked.architectures), len(asked.names)))
+    for column, name in enumerate(asked.names):
+        if name not in MEASURES:
+            raise QueryError(f"there is no measure {name!r} for a synthetic benchmark; it has {list(MEASURES)}")
+        number = MEASURES.index(name)
+        for row, architecture in enumerate(asked.architectures):
+            disorder = sum((place + 1) * (option + number) for place, option in enumerate(architecture)) % 7
+            total = sum(option * (1 + (place * number) % 3) for place, option in enumerate(architecture))
+            values[row, column] = 10.0 * (1 + total) + (disorder if name in PROXIES else 0)
+    return values
+
+
 @dataclass(frozen=True)
 class SyntheticBenchmark:
     """A benchmark (`nasbench.query.Benchmark`) by formula.
@@ -46,6 +79,7 @@ class SyntheticBenchmark:
         rate: (choices, architecture) -> quality in [0, 1].
         noise: half width of the uniform noise on a training's accuracy.
         seconds: query -> cost in seconds; by default 1 to 3 seconds an epoch.
+        objectives: measures that observations carry behind the error.
     """
 
     space: SearchSpace
@@ -53,12 +87,29 @@ class SyntheticBenchmark:
     rate: Callable[[tuple[int, ...], Architecture], float] = quality
     noise: float = 0.01
     seconds: Callable[[Query], float] = field(default=lambda query: query.epochs * (1.0 + sum(query.architecture) % 3))
+    objectives: tuple[str, ...] = ()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Every measure there is."""
+        return MEASURES
 
     def evaluate(self, query: Query, seed: int) -> Observation:
         """Return the answer; see `nasbench.query.Benchmark.evaluate`."""
         if query.epochs not in self.epochs:
             raise QueryError(f"epochs {query.epochs} is not among {self.epochs}")
-        return Observation(query, self.accuracy(query, seed), self.seconds(query))
+        accuracy = self.accuracy(query, seed)
+        objectives: tuple[float, ...] = ()
+        if self.objectives:
+            values = synthetic_measures(Measure((query.architecture,), self.objectives))
+            objectives = (1.0 - accuracy, *values[0].tolist())
+        return Observation(query, accuracy, self.seconds(query), objectives)
+
+    def measure(self, asked: Measure) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return made-up measures and their seconds; see `nasbench.query.Benchmark.measure`."""
+        seconds = np.array([PROXY_SECONDS if name in PROXIES else 0.0 for name in asked.names])
+        values = synthetic_measures(asked)
+        return values, np.broadcast_to(seconds, values.shape)
 
     def accuracy(self, query: Query, seed: int) -> float:
         """Return the validation accuracy of one training, a fraction in [0, 1]."""
@@ -90,25 +141,43 @@ class Trace:
     ended: bool = False
 
 
-def drive(search: Search, evaluate: Callable[[Query], Observation], queries: int, workers: int = 4) -> Trace:
+def drive(
+    search: Search,
+    evaluate: Callable[[Query], Observation],
+    queries: int,
+    workers: int = 4,
+    measure: Callable[[Measure], NDArray[np.float64]] = synthetic_measures,
+) -> Trace:
     """Run a strategy until it has made `queries` queries or returns, then close it.
+
+    A strategy that only measures, `MEASURES_IN_A_ROW` times in a row, is closed as well.
 
     A batch that would exceed `queries` is refused, as a budget refuses it. `Submit` runs on `workers` simulated workers: the
     strategy goes on at once while one is free, else at the time of the next finish; equal times finish in the order begun.
 
     Raises:
-        TypeError: a proposal is not a query, a tuple of one or more queries, or `Submit`.
+        TypeError: a proposal is not a query, a tuple of one or more queries, `Submit` or `Measure`.
     """
     trace = Trace()
     running: list[tuple[float, int, Observation]] = []
     now = 0.0
     answer: Answer | None = None
+    measures = 0
     while True:
         try:
             proposal = search.send(answer)
         except StopIteration:
             trace.ended = True
             return trace
+        if isinstance(proposal, Measure):
+            measures += 1
+            if measures > MEASURES_IN_A_ROW:
+                search.close()
+                return trace
+            answer = measure(proposal)
+            trace.steps.append((proposal, answer))
+            continue
+        measures = 0
         asked = _queries(proposal)
         if len(trace.queries) + len(asked) > queries:
             trace.steps.append((proposal, None))
@@ -136,4 +205,4 @@ def _queries(proposal: object) -> tuple[Query, ...]:
         return (proposal.query,)
     if isinstance(proposal, tuple) and proposal and all(isinstance(query, Query) for query in proposal):
         return proposal
-    raise TypeError(f"proposal {proposal!r} must be a Query, a tuple of one or more queries, or Submit(query)")
+    raise TypeError(f"proposal {proposal!r} must be a Query, a tuple of one or more queries, Submit(query) or Measure")

@@ -6,10 +6,13 @@ table and keeps no reference to it, so a strategy that is handed the benchmark c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.query import Observation, Query, QueryError
+from nasbench.measures import Column, check_names, check_objectives, columns_of, look_up
+from nasbench.query import Measure, Observation, Query, QueryError
 from nasbench.space import Architecture, CellSpace, SpaceError
 from nasbench.table import MISSING, Table
 
@@ -25,9 +28,29 @@ class TabularBenchmark:
         space: the search space of the table.
         dataset: name of the data set.
         epochs: numbers of epochs that may be asked for.
+        measures: names of the cheap measures on offer.
+        objectives: names of the measures that observations carry behind the error; none: observations carry none.
     """
 
-    def __init__(self, table: Table, dataset: str) -> None:
+    def __init__(
+        self,
+        table: Table,
+        dataset: str,
+        objectives: tuple[str, ...] = (),
+        columns: Mapping[str, Column] | None = None,
+    ) -> None:
+        """Copy what searches may see out of the table.
+
+        Args:
+            table: the table.
+            dataset: name of the data set.
+            objectives: measures that every observation carries.
+            columns: further measures of the table's rows, such as zero-cost proxies, by name.
+
+        Raises:
+            TableError: no such data set.
+            QueryError: an objective that the table does not hold or that costs seconds.
+        """
         data = table.dataset(dataset)
         self.space: CellSpace = table.space
         self.dataset = dataset
@@ -42,6 +65,11 @@ class TabularBenchmark:
         self._seconds: NDArray[np.float64] = data.train_seconds + data.validation_seconds  # (rows,), per epoch
         self._row_of_index = table.row_of_index
         self._position = {epochs: position for position, epochs in enumerate(data.epochs)}
+        self._columns = {**columns_of(data), **(columns or {})}
+        self.measures = tuple(self._columns)
+        check_objectives(objectives, self._columns, dataset)
+        self.objectives = objectives
+        self._objectives: list[NDArray[np.float64]] = [self._columns[name].values for name in objectives]
         self._known: dict[Architecture, tuple[int, int, float]] = {}  # row, repeats, seconds per epoch
 
     def evaluate(self, query: Query, seed: int) -> Observation:
@@ -55,7 +83,21 @@ class TabularBenchmark:
         position = self._position.get(query.epochs)
         if position is None:
             raise QueryError(f"{query.epochs} epochs are not in the table for {self.dataset}; it has {self.epochs}")
-        return Observation(query, self._answers.item(row, seed % repeats, position), seconds * query.epochs)
+        accuracy = self._answers.item(row, seed % repeats, position)
+        if not self._objectives:
+            return Observation(query, accuracy, seconds * query.epochs)
+        objectives = (1.0 - accuracy, *(column.item(row) for column in self._objectives))
+        return Observation(query, accuracy, seconds * query.epochs, objectives)
+
+    def measure(self, asked: Measure) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Look measures up; see `Benchmark.measure`.
+
+        Raises:
+            QueryError: no such measure, or no training of an architecture.
+            SpaceError: an architecture is not in the space.
+        """
+        check_names(asked.names, self.measures, self.dataset)
+        return look_up(self._columns, [self.cell(architecture) for architecture in asked.architectures], asked.names)
 
     def evaluate_many(
         self, indices: NDArray[np.int64], seeds: NDArray[np.int64], epochs: int

@@ -14,6 +14,9 @@ from nasbench.query import Search
 from nasbench.space import Architecture, SearchSpace
 from nasbench.synthetic import EPOCHS, SyntheticBenchmark, Trace, drive
 
+OBJECTIVES = ("parameters",)
+"""Measures that the contract's observations carry; a strategy of one objective passes them by."""
+
 SHORT, LONG = 40, 150
 """Queries of a run: enough for initial populations of 10 to 30; enough for the 100 of Real et al. 2019."""
 
@@ -55,13 +58,15 @@ class Trial:
         **benchmark: Any,
     ) -> Trace:
         """Run it on a synthetic benchmark with the given fields."""
-        answers = SyntheticBenchmark(space or self.space, epochs, **benchmark)
+        answers = SyntheticBenchmark(space or self.space, epochs, objectives=OBJECTIVES, **benchmark)
         return drive(self.start(seed, space, epochs), lambda query: answers.evaluate(query, 0), queries)
 
     def isolated(self, queries: int = LONG, space: SearchSpace | None = None) -> dict[str, Any]:
         """Run it in another process; see `run_isolated`."""
         settings = self.strategy.configure(self.settings)
-        return run_isolated(self.strategy, space or self.space, EPOCHS, settings, 0, queries, PROCESS_SECONDS)
+        return run_isolated(
+            self.strategy, space or self.space, EPOCHS, settings, 0, queries, PROCESS_SECONDS, OBJECTIVES
+        )
 
 
 def outside(space: SearchSpace, architecture: Architecture) -> str | None:

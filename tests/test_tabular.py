@@ -212,7 +212,7 @@ def test_observation_has_no_test_accuracy(plain):
     assert not [
         item for item in reachable(told) if isinstance(item, float) and item in np.array(TEST[0]).ravel() / 1000
     ]
-    assert type(told).__slots__ == ("query", "validation_accuracy", "cost")
+    assert type(told).__slots__ == ("query", "validation_accuracy", "cost", "objectives")
 
 
 def test_benchmark_does_not_change_with_the_table():
