@@ -53,5 +53,5 @@ def mnist5k() -> Examples:
 
 @cache
 def mnist1d() -> Examples:
-    """Return MNIST-1D signals, inputs (examples, 1, 1, 40): 4,000 train, 500 inner, 500 outer, 500 test."""
-    return _load("mnist1d", (4000, 500, 500, 500), 1.0)
+    """Return MNIST-1D signals, inputs (examples, 1, 1, 40): 4,000 train, 250 each of inner, outer, test."""
+    return _load("mnist1d", (4000, 250, 250, 250), 1.0)

@@ -63,7 +63,7 @@ def _task(
     horizon: int = 100,
 ) -> NetworkTask:
     initialise, forward = perceptron(sizes, activation, start)
-    return NetworkTask(name, "mlp", 1, horizon, 128, CEILING, examples, initialise, forward)
+    return NetworkTask(name, "mlp", 1, horizon, 128, CEILING, horizon // 25, examples, initialise, forward)
 
 
 TASKS = (

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -31,6 +31,9 @@ SCORED = range(0, 400_000)
 TUNING = range(400_000, 500_000)
 META_VALIDATION = range(500_000, 1_000_000)
 META_TRAINING = range(1_000_000, 2**31)
+
+EVALUATED = 500
+"""Examples of a split that a loss is reported on, at most: enough for the curve, and an evaluation stays cheap beside the steps."""
 
 Parameters = Mapping[str, torch.Tensor]
 Batch = tuple[torch.Tensor, ...]
@@ -64,7 +67,7 @@ class Instance(Protocol):
         """Return the differentiable scalar loss, not clipped."""
         ...
 
-    def evaluate(self, parameters: Parameters) -> dict[str, float]:
+    def evaluate(self, parameters: Parameters, splits: Sequence[str] = SPLITS) -> dict[str, float]:
         """Return `train_loss`, `inner_loss`, `outer_loss`, `test_loss`, clipped, and `*_accuracy` where there are classes."""
         ...
 
@@ -79,6 +82,7 @@ class Task(Protocol):
         horizon: steps of a run.
         batch_size: examples of a step; for quadratics the number of problems.
         ceiling: largest loss that is reported.
+        evaluate_every: steps between evaluations; step 0 and the last one are evaluated, too.
         digests: by split, SHA-256 over the examples; {} where there are no fixed data.
     """
 
@@ -94,6 +98,8 @@ class Task(Protocol):
     def batch_size(self) -> int: ...  # noqa: D102
     @property
     def ceiling(self) -> float: ...  # noqa: D102
+    @property
+    def evaluate_every(self) -> int: ...  # noqa: D102
     @property
     def digests(self) -> Mapping[str, str]: ...  # noqa: D102
 
@@ -187,12 +193,11 @@ class NetworkTask:
     """A network on examples.
 
     Attributes:
-        name, family, version, horizon, batch_size, ceiling: see `Task`.
+        name, family, version, horizon, batch_size, ceiling, evaluate_every: see `Task`.
         examples: the data, loaded when first needed.
         start: generator -> fresh parameters.
         forward: (parameters, inputs) -> outputs.
         measure: (outputs, targets) -> scalar loss.
-        fixed_data: the data are the same for every seed.
         draw: of a task whose data are drawn with the instance: generator -> examples.
     """
 
@@ -202,6 +207,7 @@ class NetworkTask:
     horizon: int
     batch_size: int
     ceiling: float
+    evaluate_every: int
     examples: Callable[[], Examples] | None
     start: Initialise
     forward: Forward
@@ -261,12 +267,12 @@ class NetworkInstance:
         return self.task.measure(self.task.forward(parameters, inputs), targets)
 
     @torch.no_grad()
-    def evaluate(self, parameters: Parameters) -> dict[str, float]:
-        """Return loss (clipped) and accuracy (fraction) of every split, each as one batch."""
+    def evaluate(self, parameters: Parameters, splits: Sequence[str] = SPLITS) -> dict[str, float]:
+        """Return loss (clipped) and accuracy (fraction) of splits, each as one batch of at most its first `EVALUATED` examples."""
         found = {}
-        for split in SPLITS:
-            targets = self.examples.targets[split]
-            outputs = self.task.forward(parameters, self.examples.inputs[split])
+        for split in splits:
+            targets = self.examples.targets[split][:EVALUATED]
+            outputs = self.task.forward(parameters, self.examples.inputs[split][:EVALUATED])
             found[f"{split}_loss"] = clip_loss(float(self.task.measure(outputs, targets)), self.task.ceiling)
             if self.examples.classes is not None:
                 found[f"{split}_accuracy"] = float((outputs.argmax(-1) == targets).double().mean())
