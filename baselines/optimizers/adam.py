@@ -1,0 +1,67 @@
+"""Adam: Kingma & Ba, ICLR 2015, arXiv:1412.6980, algorithm 1.
+
+Departures: none; epsilon stands outside the root of the corrected second moment, as in the paper.
+
+Search space: learning rate log-uniform in [1e-4, 1] (the four decades around the tuned rates of DeepOBS and of our
+notes), 1 - beta1 log-uniform in [.01, .5], 1 - beta2 log-uniform in [1e-3, .3]; parametrised by 1 - beta on a log
+scale as in TaskSet (Metz et al. 2020, arXiv:2002.11887), over narrower ranges because horizons here are 100 to 500
+steps, not 10,000. It is the same for every task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from nasbench.optimizer_method import LogRange, OptimizerMethod
+
+from ._schedule import Scheduled, follow
+
+METHOD = OptimizerMethod(
+    title="Adam",
+    paper="Kingma & Ba: Adam: A method for stochastic optimization, ICLR 2015, arXiv:1412.6980",
+    year=2015,
+    family="hand-designed",
+    horizon_aware=False,
+    ruleset="tuned",
+    search_space={
+        "learning_rate": LogRange(1e-4, 1.0),
+        "one_minus_beta1": LogRange(0.01, 0.5),
+        "one_minus_beta2": LogRange(1e-3, 0.3),
+    },
+)
+
+
+class ScheduledAdam(Scheduled, torch.optim.Adam):
+    """`torch.optim.Adam` whose learning rate follows a schedule."""
+
+
+def adam(
+    parameters: Iterable[torch.nn.Parameter],
+    total_steps: int,
+    *,
+    learning_rate: float = 1e-3,
+    one_minus_beta1: float = 0.1,
+    one_minus_beta2: float = 1e-3,
+    epsilon: float = 1e-8,
+    schedule: str = "constant",
+) -> torch.optim.Optimizer:
+    """Return Adam.
+
+    Args:
+        parameters: what is trained.
+        total_steps: the horizon; used by a schedule other than "constant".
+        learning_rate: step size.
+        one_minus_beta1: 1 - decay of the average of gradients.
+        one_minus_beta2: 1 - decay of the average of squared gradients.
+        epsilon: added to the root of the second moment.
+        schedule: "constant", "cosine" or "warmup-linear".
+    """
+    optimizer = ScheduledAdam(
+        parameters,
+        lr=learning_rate,
+        betas=(1 - one_minus_beta1, 1 - one_minus_beta2),
+        eps=epsilon,
+    )
+    return follow(optimizer, schedule, total_steps)
