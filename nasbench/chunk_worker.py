@@ -59,7 +59,7 @@ def compute_chunk(chunk: Chunk, protocol: Protocol, table_path: Path, live: Live
     """
     began = time.perf_counter()
     digests = (chunk.key["table_digest"], chunk.key["cost_digest"])
-    benchmark, scorer = _opened(table_path, chunk.problem.dataset, digests, live)
+    benchmark, scorer = _opened(table_path, chunk.problem.dataset, digests, live, protocol.objectives)
     rules = Rules(protocol.duplicates, protocol.promotion, protocol.workers, protocol.charge_overhead)
     source = chunk.entrant.strategy
     try:
@@ -85,7 +85,7 @@ def _what_and_where(error: BaseException, source: str) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _opened(
-    table_path: Path, dataset: str, digests: tuple[str, str], live: LiveTraining | None
+    table_path: Path, dataset: str, digests: tuple[str, str], live: LiveTraining | None, objectives: tuple[str, ...]
 ) -> tuple[RecordedBenchmark, Scorer]:
     table = open_table(table_path)
     for found, expected in zip((table.digest, table.cost_digest), digests, strict=True):
@@ -94,13 +94,17 @@ def _opened(
                 f"table {table_path.name} changed while the experiment ran: digest {found[:12]}, expected {expected[:12]}"
             )
     scorer = Scorer(table, dataset)
-    return (TabularBenchmark(table, dataset) if live is None else _live(table, dataset, live)), scorer
+    return (
+        TabularBenchmark(table, dataset, objectives) if live is None else _live(table, dataset, live, objectives)
+    ), scorer
 
 
-def _live(table: Table, dataset: str, live: LiveTraining) -> RecordedBenchmark:
+def _live(table: Table, dataset: str, live: LiveTraining, objectives: tuple[str, ...]) -> RecordedBenchmark:
     from nasbench.live import live_benchmark_of
 
-    benchmark = live_benchmark_of(table, live.folder, root=live.root, device=live.device, trainer=live.trainer)
+    benchmark = live_benchmark_of(
+        table, live.folder, root=live.root, device=live.device, trainer=live.trainer, objectives=objectives
+    )
     atexit.register(benchmark.close)  # the folder is this process's until it ends
     if benchmark.dataset != dataset:
         raise TableError(f"{dataset!r} can't be trained live: the table's recipe trains {benchmark.dataset!r}")

@@ -17,13 +17,15 @@ import numpy as np
 
 import nasbench
 from nasbench.load import LoadedStrategy, load_strategy
+from nasbench.pareto import non_dominated, reference_point
 from nasbench.protocol import Entrant, Problem, Protocol, digest
 from nasbench.provenance import files_digest, provenance
 from nasbench.record import FORMAT
 from nasbench.settings import SettingError
 from nasbench.sources import method_files
 from nasbench.table import Table
-from nasbench.tabular import Scorer
+from nasbench.tabular import Scorer, TabularBenchmark
+from nasbench.warm_start import resolve
 
 CHUNK = 25  # runs: some seconds of a cheap strategy, some minutes of the dearest
 
@@ -33,6 +35,8 @@ CORE = (
     "search.py",
     "table.py",
     "measures.py",
+    "pareto.py",
+    "warm_start.py",
     "tabular.py",
     "record.py",
     "plan.py",
@@ -81,19 +85,16 @@ def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
     Raises:
         LoadError, SettingError: an entrant's strategy or settings are wrong.
         TableError: the table lacks a data set.
+        QueryError: the table lacks an objective.
+        ProtocolError, ValueError: a warm start can't be resolved.
     """
     chunks = []
     for entrant in protocol.entrants:
         loaded = load_strategy(entrant.strategy)
-        settings = loaded.configure(entrant.settings, entrant.variant)
-        for name, value in settings.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise SettingError(
-                    f"entrant {entrant.name}: setting {name} is {value}, must be finite: records are JSON"
-                )
+        settings, source = entrant_settings(protocol, entrant, loaded, table)
         code = code_digest(loaded)
         for problem in protocol.problems:
-            table.dataset(problem.dataset)
+            TabularBenchmark(table, problem.dataset, protocol.objectives)  # refuses what the table does not hold
             key = {
                 "protocol": protocol.series,
                 "protocol_digest": rules_digest(protocol),
@@ -105,6 +106,8 @@ def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
                 "entrant_digest": digest([loaded.name, settings]),
                 "code": code,
             }
+            if source:
+                key["warm_start"] = source
             runs = protocol.runs_of(entrant)
             for first in range(0, runs, CHUNK):
                 last = min(first + CHUNK, runs) - 1
@@ -113,10 +116,37 @@ def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
     return sorted(chunks, key=lambda chunk: chunk.first)
 
 
+def entrant_settings(
+    protocol: Protocol, entrant: Entrant, loaded: LoadedStrategy, table: Table
+) -> tuple[dict[str, Any], str]:
+    """Return an entrant's complete settings, with what only planning knows, and the source of its warm start or "".
+
+    A strategy with a setting `objectives` is given the protocol's; one with `initial` what its warm start stands for.
+
+    Raises:
+        LoadError, SettingError: a setting is wrong, not finite, set twice, or the strategy has no `initial` to fill.
+        ProtocolError, TableError, ValueError: the warm start can't be resolved; see `warm_start.resolve`.
+    """
+    given, source = dict(entrant.settings), ""
+    if protocol.objectives and "objectives" in loaded.settings:
+        given.setdefault("objectives", protocol.objectives)
+    if entrant.warm_start is not None:
+        if "initial" not in loaded.settings or "initial" in given:
+            fault = "is set as well" if "initial" in given else "is none of strategy " + loaded.name
+            raise SettingError(f"entrant {entrant.name}: warm_start fills the setting initial, which {fault}")
+        given["initial"], source = resolve(entrant.warm_start, table, protocol.problems)
+    settings = loaded.configure(given, entrant.variant)
+    for name, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingError(f"entrant {entrant.name}: setting {name} is {value}, must be finite: records are JSON")
+    return settings, source
+
+
 def rules_digest(protocol: Protocol) -> str:
     """Return the digest of what holds for all chunks of a protocol: name, version, seed and charging rules."""
     rules = [protocol.duplicates, protocol.promotion, protocol.workers, protocol.charge_overhead]
-    return digest([protocol.name, protocol.version, protocol.seed, *rules])
+    several = [protocol.objectives] if protocol.objectives else []
+    return digest([protocol.name, protocol.version, protocol.seed, *rules, *several])
 
 
 def code_digest(loaded: LoadedStrategy) -> str:
@@ -142,11 +172,13 @@ def describe(protocol: Protocol, table: Table) -> dict[str, Any]:
             "workers": protocol.workers,
             "epochs": list(data.epochs),
         }
+        if protocol.objectives:
+            problems[problem.dataset]["pareto"] = true_front(table, problem.dataset, protocol.objectives)
     entrants = {}
     for entrant in protocol.entrants:
         loaded = load_strategy(entrant.strategy)
         method = loaded.method
-        settings = loaded.configure(entrant.settings, entrant.variant)
+        settings, source = entrant_settings(protocol, entrant, loaded, table)
         entrants[entrant.name] = {
             "strategy": loaded.name,
             "label": entrant.label or entrant.name,
@@ -159,6 +191,8 @@ def describe(protocol: Protocol, table: Table) -> dict[str, Any]:
             "family": method.family,
             "mode": method.mode,
         }
+        if source:
+            entrants[entrant.name]["warm_start"] = source
     return {
         "format": FORMAT,
         "protocol_digest": rules_digest(protocol),
@@ -173,6 +207,7 @@ def describe(protocol: Protocol, table: Table) -> dict[str, Any]:
             "promotion": protocol.promotion,
             "workers": protocol.workers,
             "charge_overhead": protocol.charge_overhead,
+            "objectives": list(protocol.objectives),
         },
         "table": {
             "name": protocol.table,
@@ -184,4 +219,22 @@ def describe(protocol: Protocol, table: Table) -> dict[str, Any]:
         "problems": problems,
         "entrants": entrants,
         "provenance": provenance(),
+    }
+
+
+def true_front(table: Table, dataset: str, objectives: tuple[str, ...]) -> dict[str, Any]:
+    """Return what runs with several objectives are scored against.
+
+    Returns:
+        `objectives`: names, `error` first (1 - score); `front`: the non-dominated points of the whole table, each once,
+        ascending in the error; `reference`: the point that bounds the hypervolume.
+    """
+    benchmark, scorer = TabularBenchmark(table, dataset, objectives), Scorer(table, dataset)
+    points = np.column_stack([1.0 - scorer.scores, *(benchmark.objective_column(name) for name in objectives)])
+    points = points[~np.isnan(points).any(axis=1)]
+    front = np.unique(points[non_dominated(points)], axis=0)
+    return {
+        "objectives": ["error", *objectives],
+        "front": front.tolist(),
+        "reference": reference_point(front).tolist(),
     }

@@ -23,6 +23,21 @@ class ProtocolError(ValueError):
     """A protocol that can't be carried out; the message names the file and the place in it."""
 
 
+class WarmStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an entrant's first proposals come from; see `warm_start.py`.
+
+    Attributes:
+        dataset: the source's data set; it must not be the problem itself.
+        count: how many of its best architectures, by validation accuracy, become the setting `initial`.
+        table: name of a table that comes with the package, or a path relative to the protocol's file; by default the
+            protocol's own table.
+    """
+
+    dataset: str
+    count: Count
+    table: str = ""
+
+
 class Entrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the comparison.
 
@@ -33,6 +48,7 @@ class Entrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         variant: name of a published set of settings that the strategy's file defines; `settings` go on top.
         runs: number of runs, where it differs from the protocol's.
         label: what the figures print, where it differs from the name.
+        warm_start: source of the setting `initial`, for strategies that have one.
     """
 
     name: Name
@@ -41,6 +57,7 @@ class Entrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variant: str | None = None
     runs: Count | None = None
     label: str | None = None
+    warm_start: WarmStart | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +84,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         promotion: see `search.Rules`.
         workers: trainings at the same time on the simulated clock.
         charge_overhead: add the strategy's own seconds to the clock.
+        objectives: measures to be minimised beside the error, such as `parameters`; observations carry them, and a strategy
+            with a setting `objectives` is given them. None: accuracy is all that counts.
     """
 
     name: Name
@@ -82,6 +101,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     promotion: Literal["continue", "from_scratch"] = "continue"
     workers: Count = 1
     charge_overhead: bool = False
+    objectives: tuple[str, ...] = ()
 
     def runs_of(self, entrant: Entrant) -> int:
         """Return how many runs an entrant has on each problem."""
@@ -115,13 +135,26 @@ def read_protocol(path: Path) -> Protocol:
     for place, names in (
         ("entrants", [entrant.name for entrant in protocol.entrants]),
         ("problems", [problem.dataset for problem in protocol.problems]),
+        ("objectives", list(protocol.objectives)),
     ):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ProtocolError(f"{path}: $.{place}: {twice} stand there more than once")
     if list(protocol.checkpoints) != sorted(set(protocol.checkpoints)) or protocol.checkpoints[-1] != 1.0:
         raise ProtocolError(f"{path}: $.checkpoints: {list(protocol.checkpoints)} must ascend and end with 1.0")
-    return protocol
+    entrants = tuple(_beside(entrant, path) for entrant in protocol.entrants)
+    return msgspec.structs.replace(protocol, entrants=entrants)
+
+
+def _beside(entrant: Entrant, path: Path) -> Entrant:
+    """Return an entrant whose warm start names its table's file by a path that holds from any folder."""
+    if entrant.warm_start is None or not entrant.warm_start.table:
+        return entrant
+    file = path.parent / entrant.warm_start.table
+    if not file.is_file():
+        return entrant  # the name of a table that comes with the package
+    start = msgspec.structs.replace(entrant.warm_start, table=str(file.resolve()))
+    return msgspec.structs.replace(entrant, warm_start=start)
 
 
 def find_table(protocol: Protocol, path: Path) -> Path:

@@ -11,6 +11,10 @@ and code, so that records of different things can't be averaged by accident. Arr
   simulated seconds, `incumbent` int32 (architecture after this observation), `incumbent_validation` float64, `score` float64
   (the incumbent's, see `tabular.Scorer`).
 
+Where a protocol names several objectives: `cell_score` float64, score of what was trained (not of the incumbent), and
+`objective_NAME` float64 for each. Where measures cost something: `measuring` float64 (runs,), simulated seconds charged for
+them. Neither is written otherwise.
+
 Measured overhead differs from run to run; all other arrays are the same bits again for the same seeds.
 """
 
@@ -50,6 +54,10 @@ class RecordedBenchmark(Benchmark, Protocol):
     def space(self) -> CellSpace:
         """The search space of the table."""
 
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the measures that its observations carry behind the error."""
+
     def cell(self, architecture: Architecture) -> int:
         """Return the row that answers for an architecture."""
 
@@ -74,7 +82,7 @@ def trajectory(run: Run, benchmark: RecordedBenchmark, scorer: Scorer) -> dict[s
     epochs = np.array([entry.observation.query.epochs for entry in run.log], dtype=np.int32)
     accuracy = np.array([entry.observation.validation_accuracy for entry in run.log], dtype=np.float64)
     best = incumbents(epochs, accuracy)
-    return {
+    arrays: dict[str, NDArray[Any]] = {
         "architecture": index,
         "cell": cell,
         "epochs": epochs,
@@ -88,6 +96,12 @@ def trajectory(run: Run, benchmark: RecordedBenchmark, scorer: Scorer) -> dict[s
         "incumbent_validation": accuracy[best],
         "score": scorer.scores[cell[best]],
     }
+    if benchmark.objectives:
+        arrays["cell_score"] = scorer.scores[cell]
+        told = np.array([entry.observation.objectives for entry in run.log], dtype=np.float64)
+        told = told.reshape(len(run.log), 1 + len(benchmark.objectives))
+        arrays |= {f"objective_{name}": told[:, number] for number, name in enumerate(benchmark.objectives, start=1)}
+    return arrays
 
 
 def write_chunk(
@@ -114,6 +128,9 @@ def write_chunk(
         "overhead": np.array([run.overhead for run in runs], dtype=np.float64),
         "key": np.array(json.dumps(dict(key), sort_keys=True)),
     }
+    measuring = [sum(one.seconds for one in run.measured) for run in runs]
+    if any(measuring):
+        columns["measuring"] = np.array(measuring, dtype=np.float64)
     columns |= {name: np.concatenate([arrays[name] for arrays in trajectories]) for name in trajectories[0]}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **columns)  # type: ignore[arg-type]  # numpy's stub takes no mapping of arrays

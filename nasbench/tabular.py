@@ -131,6 +131,11 @@ class TabularBenchmark:
             return answers, costs
         return np.where(known, answers, np.nan), np.where(known, costs, np.nan)
 
+    def objective_column(self, name: str) -> NDArray[np.float64]:
+        """Return a measure of every row, shape (rows,); NaN for a row without trainings."""
+        check_names([name], self.measures, self.dataset)
+        return np.where(self._repeats > 0, self._columns[name].values, np.nan)
+
     def cell(self, architecture: Architecture) -> int:
         """Return the row that answers for an architecture."""
         return (self._known.get(architecture) or self._find(architecture))[0]

@@ -18,7 +18,7 @@ TORCH_FREE = (
     *("protocol", "settings", "load", "provenance", "plan", "chunk_worker", "experiment", "cli", "run_command"),
 )
 
-STRATEGY_MAY = {"nasbench.space", "nasbench.query", "nasbench.load", "nasbench.settings", "numpy", "scipy"}
+STRATEGY_MAY = {"nasbench.space", "nasbench.query", "nasbench.load", "nasbench.settings", "nasbench.pareto", "numpy", "scipy"}
 STRATEGY_MAY_INSIDE = {"torch", "ot"}
 
 NAMES_OF_OTHERS = {"api", "lib", "scripts", "nasbench"}
