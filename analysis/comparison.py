@@ -93,6 +93,8 @@ class Scores:
         summary: the regret summarised at the checkpoints.
         seconds: regret against simulated seconds.
         by_queries: regret against the number of queries.
+        recent: observed validation accuracy (not regret) of the last `scores.WINDOW` trainings against the number of queries;
+            without points where a run trained a cell for fewer than the most epochs.
     """
 
     run: NDArray[np.int32]
@@ -114,6 +116,7 @@ class Scores:
     summary: Summary
     seconds: Curve
     by_queries: Curve
+    recent: Curve
 
 
 class Average(NamedTuple):
@@ -243,7 +246,8 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
     start = float(min(at[0], problem.budget / 10.0))
     seconds, by_seconds, seconds_tail = _over_seconds(runs, problem)
     queries, by_queries, queries_tail = _over_queries(runs, problem)
-    at_checkpoints, over_seconds, over_queries = summarise([regret, by_seconds, by_queries], rng)
+    numbers, accuracy = _recent(runs, problem)
+    at_checkpoints, over_seconds, over_queries, over_recent = summarise([regret, by_seconds, by_queries, accuracy], rng)
     return Scores(
         run=runs.run,
         score=score,
@@ -264,6 +268,7 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
         summary=at_checkpoints,
         seconds=Curve(seconds, over_seconds, seconds_tail),
         by_queries=Curve(queries, over_queries, queries_tail),
+        recent=Curve(numbers, over_recent, float(numbers[-1]) if len(numbers) else 0.0),
     )
 
 
@@ -302,6 +307,16 @@ def _over_queries(runs: Runs, problem: Problem) -> tuple[FloatArray, FloatArray,
     regret = scores.regret(runs, problem, scores.observed_after(runs, grid))
     tail = float(np.median(runs.queries)) if limited.mean() <= 0.5 else float(most)
     return *_complete(grid.astype(np.float64), regret), tail
+
+
+def _recent(runs: Runs, problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Return numbers of queries and the mean validation accuracy of the last ones, (runs, numbers)."""
+    most = int(runs.queries.min())
+    grid = scores.queries_grid(most)
+    grid = grid[grid >= scores.WINDOW]
+    if np.any(runs.epochs != problem.epochs[-1]):
+        grid = grid[:0]
+    return grid.astype(np.float64), scores.recent_accuracy(runs, grid)
 
 
 def _complete(x: FloatArray, regret: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -224,7 +224,7 @@ def _one_group(
     columns = min(4, len(datasets)) if len(datasets) != 5 else 3
     rows = -(-len(datasets) // columns)
     width = TEXT_WIDTH if columns > 1 else 0.62 * TEXT_WIDTH
-    handles = _handles(comparison, group[1])
+    handles = line_handles(comparison, group[1])
     longest = max(len(str(handle.get_label())) for handle in handles)
     legend_columns = max(1, min(4, len(handles), int(width * LETTERS_AN_INCH) // (longest + 8)))
     legend_rows = -(-len(handles) // legend_columns)
@@ -263,7 +263,7 @@ def _many_groups(
                 axes.set_title(dataset_title(dataset))
             axes.tick_params(labelbottom=row == len(groups) - 1)
         grid[row, -1].legend(
-            handles=_handles(comparison, entrants),
+            handles=line_handles(comparison, entrants),
             title=title[:1].upper() + title[1:],
             title_fontproperties={"size": 7.0, "weight": "bold"},
             loc="center left",
@@ -302,7 +302,8 @@ def _fill(
     finish(axes, dataset, entrants)
 
 
-def _handles(comparison: Comparison, entrants: Sequence[str]) -> list[Line2D]:
+def line_handles(comparison: Comparison, entrants: Sequence[str]) -> list[Line2D]:
+    """Return legend entries of the entrants, in this order."""
     styles = line_styles(comparison.experiment.entrants)
     return [
         Line2D([], [], color=styles[name].colour, linestyle=styles[name].dash, label=comparison.experiment.titles[name])

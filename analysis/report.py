@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import captions, figures, style, tables, wide
+from . import anytime, captions, figures, overall_figures, stamp, style, tables, wide
 from .comparison import Comparison, compare
 from .figures import Plot
+from .overall import Overall, overall, overall_table, profiles_csv, rank_pairs_csv, ranks_csv
 from .summary import summary_markdown
 
 FIGURES: dict[str, Callable[[Comparison], list[Plot]]] = {
@@ -17,6 +18,11 @@ FIGURES: dict[str, Callable[[Comparison], list[Plot]]] = {
     "regret-over-queries": figures.regret_over_queries,
     "regret-at-budget": figures.regret_at_budget,
     "targets-over-seconds": figures.targets_over_seconds,
+    "rl-evolution-random": anytime.three_ideas_figure,
+}
+OVERALL_FIGURES: dict[str, Callable[[Comparison, Overall], list[Plot]]] = {
+    "average-ranks": overall_figures.rank_figure,
+    "performance-profiles": overall_figures.profile_figure,
 }
 
 
@@ -26,39 +32,50 @@ class Report:
 
     Attributes:
         comparison: the numbers, for `summary`.
-        files: the files written, in order.
+        files: the files of the report, in order.
+        kept: whether they were there, made from the same inputs, and were left alone.
     """
 
     comparison: Comparison
     files: tuple[Path, ...]
+    kept: bool = False
 
 
 def report(results: Path, out: Path | None = None) -> Report:
     """Compare the entrants of a results folder and write tables, figures and a summary.
 
-    The same records give the same bytes in every file, with the same versions of numpy, scipy, pandas and matplotlib.
+    The same records give the same bytes in every file, with the same versions of numpy, scipy, pandas and matplotlib. A report
+    that stands there, whole, made from the same records by the same code, is left alone (`stamp.py`).
 
     Args:
         results: the folder, `results/<protocol>`.
         out: where to write, the folder itself if None: `summary.md`, `tables/*.md, *.tex, *.csv` and
-            `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`).
+            `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), and `report-stamp.json`.
 
     Raises:
         RecordError: the folder can't be analysed at all. Single faults are named in the comparison and the summary.
     """
     comparison = compare(results)
     out = results if out is None else out
-    files = [_write(out / "summary.md", summary_markdown(comparison))]
-    files += write_tables(comparison, out / "tables")
-    files += write_figures(comparison, out / "figures")
+    inputs = stamp.input_digest(results)
+    standing = stamp.up_to_date(out, inputs)
+    if standing is not None:
+        return Report(comparison, standing, kept=True)
+    found = overall(comparison)
+    files = [_write(out / "summary.md", summary_markdown(comparison, found))]
+    files += write_tables(comparison, found, out / "tables")
+    files += write_figures(comparison, found, out / "figures")
+    stamp.remove_stale(out, files)
+    stamp.write_stamp(out, inputs, files)
     return Report(comparison, tuple(files))
 
 
-def write_tables(comparison: Comparison, folder: Path) -> list[Path]:
+def write_tables(comparison: Comparison, found: Overall, folder: Path) -> list[Path]:
     """Write the tables for print and the CSV files for machines; return the files."""
     files = []
-    printed = [tables.comparison_table(comparison), tables.queries_table(comparison)]
-    printed += [tables.checkpoint_table(comparison, dataset) for dataset in comparison.experiment.problems]
+    printed = [tables.comparison_table(comparison), tables.queries_table(comparison), overall_table(comparison, found)]
+    for dataset in comparison.experiment.problems:
+        printed += [tables.checkpoint_table(comparison, dataset), anytime.anytime_table(comparison, dataset)]
     for table in printed:
         files.append(_write(folder / f"{table.name}.md", tables.to_markdown(table)))
         files.append(_write(folder / f"{table.name}.tex", tables.to_latex(table)))
@@ -71,22 +88,30 @@ def write_tables(comparison: Comparison, folder: Path) -> list[Path]:
         "curves-seconds": wide.curves_csv(comparison, "seconds"),
         "curves-queries": wide.curves_csv(comparison, "by_queries"),
         "finals": wide.finals_csv(comparison),
+        "anytime": anytime.anytime_csv(comparison),
+        "curves-recent": wide.curves_csv(comparison, "recent"),
+        "profiles": profiles_csv(found),
+        "ranks": ranks_csv(found),
+        "rank-pairs": rank_pairs_csv(found),
     }.items():
         files.append(_write(folder / f"{name}.csv", text))
     return files
 
 
-def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
+def write_figures(comparison: Comparison, found: Overall, folder: Path) -> list[Path]:
     """Write the figures, in pages where there are many entrants, each with its caption; return the files."""
     files = []
-    texts = captions.figure_captions(comparison)
+    texts = captions.figure_captions(comparison) | overall_figures.overall_captions(comparison, found)
+    texts["rl-evolution-random"] = anytime.three_ideas_caption(comparison)
     folder.mkdir(parents=True, exist_ok=True)
     with style.styled():
-        for name, draw in FIGURES.items():
-            for page, plot in enumerate(draw(comparison)):
-                stem = folder / (f"{name}-{page + 1}" if page else name)
-                files += style.save(plot.figure, stem)
-            files.append(_write(folder / f"{name}.txt", texts[name] + "\n"))
+        drawn = {name: draw(comparison) for name, draw in FIGURES.items()}
+        drawn |= {name: draw(comparison, found) for name, draw in OVERALL_FIGURES.items()}
+        for name, plots in drawn.items():
+            for page, plot in enumerate(plots):
+                files += style.save(plot.figure, folder / (f"{name}-{page + 1}" if page else name))
+            if plots:
+                files.append(_write(folder / f"{name}.txt", texts[name] + "\n"))
     return files
 
 

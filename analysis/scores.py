@@ -28,6 +28,8 @@ FLOOR = (
     SMALLEST_EFFECT / 10
 )  # regrets below count as this where a logarithm is taken; a run at the optimum has regret 0
 
+WINDOW = 10  # trainings that count as recent: a tenth of a run on NAS-Bench-201's budget
+
 
 def observed_by(runs: Runs, seconds: FloatArray) -> IntArray:
     """Return the last observation of each run that had finished by each time.
@@ -206,6 +208,27 @@ def area_under_curve(
             edges = np.log([from_seconds, *runs.finished[first + 1 : last], problem.budget])
             result[row] = np.diff(edges) @ values[first:last] / (edges[-1] - edges[0])
     return result
+
+
+def recent_accuracy(runs: Runs, queries: IntArray, window: int = WINDOW) -> FloatArray:
+    """Return the mean observed validation accuracy of the last `window` trainings after so many queries.
+
+    Args:
+        runs: the runs.
+        queries: numbers of queries, each at least `window` and at most the shortest run's, shape (points,).
+        window: how many trainings.
+
+    Returns:
+        Shape (runs, points), fraction.
+
+    Raises:
+        ValueError: a number of queries outside its range.
+    """
+    if queries.size and (queries.min() < window or queries.max() > runs.queries.min()):
+        raise ValueError(f"queries must be in [{window}, {runs.queries.min()}], not {queries.min()} to {queries.max()}")
+    total = np.concatenate([[0.0], np.cumsum(runs.validation_accuracy)])
+    last = runs.start[:-1, None] + queries  # (runs, points)
+    return np.asarray((total[last] - total[last - window]) / window)
 
 
 def share_at_least(score: FloatArray, threshold: float) -> float:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from . import captions
 from .comparison import Comparison, compare
+from .overall import Overall, overall, verdict
 from .records import Experiment
 from .tables import BEST_ROW, DASH, SAMPLING_ROW, Entry, comparison_table
 
@@ -124,12 +125,14 @@ def fault_lines(comparison: Comparison, most: int | None = None) -> list[str]:
     return [f"Records missing or left out: {len(faults)}", *shown]
 
 
-def summary_markdown(comparison: Comparison) -> str:
-    """Return the summary with all faults and the provenance, as Markdown."""
+def summary_markdown(comparison: Comparison, found: Overall | None = None) -> str:
+    """Return the summary with all faults and the provenance, as Markdown; `found` is computed if it is not given."""
+    found = overall(comparison) if found is None else found
     experiment = comparison.experiment
     lines = [f"# {experiment.series}", "", experiment.protocol.title, ""] if experiment.protocol.title else []
     lines = lines or [f"# {experiment.series}", ""]
     lines += [f"- {sentence}" for sentence in sentences(comparison)]
+    lines.append(f"- {verdict(comparison, found)}")
     faults = fault_lines(comparison)
     if faults:
         lines += ["", f"## {faults[0]}", "", *[f"- `{fault.path}`: {fault.reason}" for fault in comparison.faults]]

@@ -122,22 +122,23 @@ def pairs_csv(comparison: Comparison) -> str:
 
 
 def curves_csv(comparison: Comparison, which: str) -> str:
-    """Write regret over `seconds` or `by_queries`: mean with interval and median with quartiles at each point."""
+    """Write regret over `seconds` or `by_queries`, or validation accuracy of `recent` trainings: mean, median, intervals."""
     rows = []
-    axis = "queries" if which == "by_queries" else "seconds"
+    axis, name = "seconds" if which == "seconds" else "queries", "accuracy" if which == "recent" else "regret"
     for dataset, entrant, found in _pairs(comparison):
         curve: Curve = getattr(found, which)
         columns = {
             axis: curve.x,
-            "regret": curve.regret.mean,
-            "regret_low": curve.regret.low,
-            "regret_high": curve.regret.high,
-            "regret_median": curve.regret.median,
-            "regret_lower_quartile": curve.regret.lower_quartile,
-            "regret_upper_quartile": curve.regret.upper_quartile,
+            name: curve.regret.mean,
+            f"{name}_low": curve.regret.low,
+            f"{name}_high": curve.regret.high,
+            f"{name}_median": curve.regret.median,
+            f"{name}_lower_quartile": curve.regret.lower_quartile,
+            f"{name}_upper_quartile": curve.regret.upper_quartile,
         }
         rows += [
-            {"dataset": dataset, "entrant": entrant} | {name: float(values[point]) for name, values in columns.items()}
+            {"dataset": dataset, "entrant": entrant}
+            | {column: float(values[point]) for column, values in columns.items()}
             for point in range(len(curve.x))
         ]
     return csv_text(rows)
