@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import captions, scores, statistics
 from .comparison import TARGET_POINTS, Comparison, Scores, generator
-from .figures import Plot, line_handles, time_unit
+from .figures import Plot, data_set_pages, line_handles, time_unit
 from .records import Problem
 from .statistics import Estimate
 from .style import TEXT_WIDTH, line_styles, logarithmic
@@ -143,7 +143,7 @@ def three_ideas(comparison: Comparison) -> tuple[str, ...]:
         names = [
             name
             for name in comparison.order
-            if entrants[name].family == family and any(_recent(comparison, dataset, name) for dataset in _datasets(comparison))
+            if entrants[name].family == family and any(_recent(comparison, dataset, name) for dataset in comparison.experiment.problems)
         ]  # fmt: skip
         if not names:
             return ()
@@ -154,9 +154,10 @@ def three_ideas(comparison: Comparison) -> tuple[str, ...]:
 def three_ideas_figure(comparison: Comparison) -> list[Plot]:
     """Draw, against the number of trainings, validation accuracy of the recent ones above, regret of the incumbent below."""
     entrants = three_ideas(comparison)
-    if not entrants:
-        return []
-    datasets = _datasets(comparison)
+    return [_page(comparison, entrants, datasets) for datasets in data_set_pages(comparison)] if entrants else []
+
+
+def _page(comparison: Comparison, entrants: tuple[str, ...], datasets: list[str]) -> Plot:
     figure = Figure(figsize=(TEXT_WIDTH, 3.3), layout="constrained")
     grid = figure.subplots(2, len(datasets), squeeze=False, sharex="col")
     for column, dataset in enumerate(datasets):
@@ -179,7 +180,7 @@ def three_ideas_figure(comparison: Comparison) -> list[Plot]:
     grid[0, 0].set_ylabel("recent validation\naccuracy (%)")
     grid[1, 0].set_ylabel("regret of the\nincumbent (points)")
     figure.legend(handles=line_handles(comparison, entrants), loc="outside lower center", ncols=3, columnspacing=1.6)
-    return [Plot(figure, [("", entrants)])]
+    return Plot(figure, [("", entrants)])
 
 
 def three_ideas_caption(comparison: Comparison) -> str:
@@ -239,7 +240,3 @@ def _entries(comparison: Comparison, dataset: str, entrant: str, found: Scores, 
 def _recent(comparison: Comparison, dataset: str, entrant: str) -> bool:
     found = comparison.scores.get((dataset, entrant))
     return found is not None and len(found.recent.x) > 1
-
-
-def _datasets(comparison: Comparison) -> list[str]:
-    return list(comparison.experiment.problems)

@@ -22,6 +22,7 @@ from .style import TEXT_WIDTH, LineStyle, line_styles, logarithmic
 
 MOST_LINES = 8  # a panel
 MOST_ROWS = 6  # a page
+MOST_COLUMNS = 4  # a page
 LETTERS_AN_INCH = 19  # in a legend, at 7 points
 
 Draw = Callable[[Axes, str, str, LineStyle], None]
@@ -206,9 +207,18 @@ def _panels(
     pages = -(-len(groups) // MOST_ROWS)
     rows = -(-len(groups) // pages)
     return [
-        _many_groups(comparison, groups[first : first + rows], draw, finish, x_label, y_label)
+        _many_groups(comparison, groups[first : first + rows], datasets, draw, finish, x_label, y_label)
+        for datasets in data_set_pages(comparison)
         for first in range(0, len(groups), rows)
     ]
+
+
+def data_set_pages(comparison: Comparison) -> list[list[str]]:
+    """Split the data sets into pages of nearly equal length, at most `MOST_COLUMNS` each."""
+    datasets = list(comparison.experiment.problems)
+    pages = -(-len(datasets) // MOST_COLUMNS)
+    size = -(-len(datasets) // pages)
+    return [datasets[first : first + size] for first in range(0, len(datasets), size)]
 
 
 def _one_group(
@@ -221,7 +231,7 @@ def _one_group(
 ) -> Plot:
     """Lay the panels side by side, at most four in a row, with one legend below."""
     datasets = list(comparison.experiment.problems)
-    columns = min(4, len(datasets)) if len(datasets) != 5 else 3
+    columns = min(MOST_COLUMNS, len(datasets)) if len(datasets) != 5 else 3
     rows = -(-len(datasets) // columns)
     width = TEXT_WIDTH if columns > 1 else 0.62 * TEXT_WIDTH
     handles = line_handles(comparison, group[1])
@@ -246,13 +256,13 @@ def _one_group(
 def _many_groups(
     comparison: Comparison,
     groups: list[tuple[str, tuple[str, ...]]],
+    datasets: list[str],
     draw: Draw,
     finish: Callable[[Axes, str, Sequence[str]], None],
     x_label: str,
     y_label: str,
 ) -> Plot:
     """Lay one group a row, one data set a column, the legend of each row at its right."""
-    datasets = list(comparison.experiment.problems)
     figure = Figure(figsize=(TEXT_WIDTH, 1.15 * len(groups) + 0.5), layout="constrained")
     grid = figure.subplots(len(groups), len(datasets), squeeze=False)
     for row, (title, entrants) in enumerate(groups):

@@ -18,6 +18,8 @@ from .overall import Overall, verdict
 from .ranks import cliques
 from .style import TEXT_WIDTH, line_styles, logarithmic
 
+LETTER = 0.053  # inches, the mean width of a letter of 7 points
+
 
 def profile_figure(comparison: Comparison, found: Overall) -> list[Plot]:
     """Draw the share of runs with at most a normalised regret, averaged over problems, with bands; a panel a group."""
@@ -41,8 +43,8 @@ def profile_figure(comparison: Comparison, found: Overall) -> list[Plot]:
         for entrant in reversed(entrants):
             profile, style = found.profiles[entrant], styles[entrant]
             x = 100 * found.thresholds
-            axes.fill_between(x, profile.low, profile.high, step="post", color=style.colour, alpha=0.18, linewidth=0)
-            axes.plot(x, profile.share, drawstyle="steps-post", color=style.colour, linestyle=style.dash)
+            axes.fill_between(x, profile.low, profile.high, color=style.colour, alpha=0.18, linewidth=0)
+            axes.plot(x, profile.share, color=style.colour, linestyle=style.dash)
         axes.set_xscale("log")
         axes.set_xlim(100 * found.thresholds[0], 100 * last)
         axes.set_ylim(0, 1.02)
@@ -117,15 +119,16 @@ def _diagram(axes: Axes, comparison: Comparison, found: Overall) -> None:
             label, (end, line), xytext=(-3 if at_left else 3, 0), textcoords="offset points", va="center",
             ha="right" if at_left else "left", annotation_clip=False,
         )  # fmt: skip
-    room = 0.062 * max(len(titles[entrant]) + 6 for entrant in found.entrants) / TEXT_WIDTH
-    span = (number - 1 + 2 * reach) / max(0.2, 1 - 2 * room)
-    middle = (number + 1) / 2
-    axes.set_xlim(middle - span / 2, middle + span / 2)
-    axes.set_ylim(lowest + 0.3, -0.2)
+    widths = [
+        LETTER * (len(titles[entrant]) + 7) / TEXT_WIDTH for entrant in found.entrants
+    ]  # of names, share of the figure
+    rooms = max(widths[:left]), max(widths[left:])
+    span = (number - 1 + 2 * reach) / max(0.2, 1 - sum(rooms))
+    axes.set_xlim(1 - reach - rooms[0] * span, number + reach + rooms[1] * span)
+    axes.set_ylim(lowest + 0.3, 0)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xticks([tick for tick in range(1, number + 1) if number <= 12 or tick % 5 == 0 or tick == 1])
+    axes.set_xticks([tick for tick in range(1, number + 1) if number <= 16 or tick % 5 == 0 or tick == 1])
     axes.set_xlabel(f"average rank over {found.problems} data sets (1 is best)")
     axes.spines[["left", "bottom", "right"]].set_visible(False)
     axes.spines["top"].set_visible(True)
