@@ -100,15 +100,15 @@ class Run:
 
     Attributes:
         log: finished trainings by time of finishing.
-        measured: measures that were charged, in order; free ones are not logged.
         ended: `BUDGET`, `STRATEGY` or `STALLED`.
         overhead: measured seconds that the strategy itself computed, outside trainings.
+        measured: measures that were charged, in order; free ones are not logged.
     """
 
     log: list[Finished] = field(default_factory=list)
-    measured: list[Measured] = field(default_factory=list)
     ended: int = STRATEGY
     overhead: float = 0.0
+    measured: list[Measured] = field(default_factory=list)
 
 
 class StrategyError(RuntimeError):

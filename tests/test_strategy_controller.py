@@ -15,7 +15,8 @@ from nasbench.baselines.strategies._controller import (
     initial_controller,
     shape_controller,
 )
-from nasbench.baselines.strategies.nas_ppo import clipped_slope, nas_ppo
+from nasbench.baselines.strategies._proximal import clipped_slope
+from nasbench.baselines.strategies.nas_ppo import nas_ppo
 from nasbench.baselines.strategies.nas_rl import nas_rl
 from nasbench.query import Observation
 from nasbench.settings import SettingError

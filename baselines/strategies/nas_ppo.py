@@ -19,7 +19,6 @@ Departures:
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasbench.load import Method
 from nasbench.query import Query, Search
@@ -27,7 +26,8 @@ from nasbench.settings import check_integer, check_number
 from nasbench.space import SearchSpace
 
 from ._adam import Adam
-from ._controller import MovingAverage, backward, draw, follow, initial_controller
+from ._controller import MovingAverage, initial_controller
+from ._proximal import ProximalPolicy
 
 METHOD = Method(
     title="NAS-RL with PPO",
@@ -88,34 +88,8 @@ def nas_ppo(
     check_number("baseline_decay", baseline_decay, 0.0, float(np.nextafter(1.0, 0.0)))
     controller = initial_controller(space.choices, hidden, layers, weight_range, rng)
     optimizer = Adam(controller.parameters, learning_rate)
-    baseline = MovingAverage(baseline_decay)
+    policy = ProximalPolicy(controller, optimizer, MovingAverage(baseline_decay), passes, clip, entropy_weight)
     while True:
-        drawn = draw(controller, batch, rng)
+        drawn = policy.draw(batch, rng)
         observations = yield tuple(Query(tuple(decisions), epochs[-1]) for decisions in drawn.decisions.tolist())
-        rewards = np.array([observation.validation_accuracy**reward_power for observation in observations])
-        advantage = rewards - (rewards.mean() if baseline.empty else baseline.value)
-        for reward in rewards:
-            baseline.enter(float(reward))
-        before = drawn.log_probability.sum(axis=1)
-        for _ in range(passes):
-            trace = follow(controller, drawn.decisions)
-            slope = clipped_slope(trace.log_probability.sum(axis=1) - before, advantage, clip)
-            by_log_probability = np.repeat(-slope[:, None] / batch, len(space.choices), axis=1)  # Adam descends
-            by_entropy = np.full_like(by_log_probability, -entropy_weight / batch)
-            optimizer.step(backward(controller, trace, by_log_probability, by_entropy))
-
-
-def clipped_slope(log_ratio: NDArray[np.float64], advantage: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
-    """Return the derivative of min(r A, clip(r, 1 - clip, 1 + clip) A) by the logarithm of r (Schulman et al. 2017, eq. 7).
-
-    Args:
-        log_ratio: shape (n,), logarithm of the new over the old probability, r.
-        advantage: shape (n,), A.
-        clip: half the width of the window around 1.
-
-    Returns:
-        Shape (n,): r A where the unclipped term is the smaller one or r lies within the window, else 0.
-    """
-    ratio = np.exp(log_ratio)
-    pushed_out = np.where(advantage > 0, ratio > 1.0 + clip, ratio < 1.0 - clip)
-    return np.where(pushed_out, 0.0, ratio * advantage)
+        policy.learn(drawn, np.array([observation.validation_accuracy**reward_power for observation in observations]))
