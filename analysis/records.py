@@ -120,6 +120,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
         duplicates: `charge` or `free`.
         promotion: `continue` or `from_scratch`.
         charge_overhead: whether the strategy's own seconds count.
+        seed: what all seeds of its runs are derived from, with its name and version; None where it is not recorded.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: str = "charge"
     promotion: str = "continue"
     charge_overhead: bool = False
+    seed: int | None = None
 
 
 class _ExperimentFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -198,7 +198,8 @@ def _inches(axes: Axes, which: str) -> float:
         return 1.0
     rows, columns = spec.get_gridspec().get_geometry()
     width, height = figure.get_size_inches()
-    return float(0.75 * width / columns if which == "x" else 0.7 * height / rows)
+    share = 0.5 if any(each.get_legend() for each in figure.axes) else 0.75  # a legend beside the panels takes its part
+    return float(share * width / columns if which == "x" else 0.7 * height / rows)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
