@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(function=function)
         return sub
 
-    sub = command("list", _list, "List strategies, protocols, tables, spaces, recipes.")
+    sub = command("list", _list, "List strategies, optimizers, protocols, tables, spaces, recipes.")
     sub.add_argument("what", nargs="?", default="strategies", choices=sorted(_LISTS))
     _add_format(sub)
 
@@ -90,6 +90,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--strategy", action="append", default=[], metavar="FILE.py", help="a strategy of your own as a further entrant"
     )
     sub.add_argument(
+        "--optimizer",
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="of a protocol of optimizers: one of your own as a further entrant; only its runs are made",
+    )
+    sub.add_argument(
         "--live",
         action="store_true",
         help="train now with the table's recipe instead of looking up; results/PROTOCOL-live",
@@ -101,6 +108,10 @@ def make_parser() -> argparse.ArgumentParser:
     sub = command("report", _report, "Make tables and figures from recorded runs.")
     sub.add_argument("results", type=Path, help="results folder of a protocol, such as results/nas-bench-201")
 
+    from nasbench.compare_command import add_compare_command
+
+    add_compare_command(command)
+
     sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
     sub.add_argument("table", help="a table that comes with the package, or a file")
     _add_format(sub, "table", "json")
@@ -111,6 +122,9 @@ def make_parser() -> argparse.ArgumentParser:
     from nasbench.cli_tables import add_table_commands
 
     add_table_commands(command)
+    from nasbench.cli_optimizers import add_optimizer_commands
+
+    add_optimizer_commands(command)
     return parser
 
 
@@ -195,6 +209,7 @@ def _list_strategies() -> Rows:
 
 
 def _list_protocols() -> Rows:
+    from nasbench.cli_optimizers import list_optimizer_protocols
     from nasbench.load import find_protocol, protocol_names
     from nasbench.protocol import read_protocol
 
@@ -211,15 +226,18 @@ def _list_protocols() -> Rows:
                 "runs": protocol.runs,
             }
         )
-    return rows
+    return [*rows, *list_optimizer_protocols()]
 
 
 def _list_tables() -> Rows:
     import nasbench.data
+    from nasbench.optimizer_seal import is_optimizer_table
     from nasbench.sealed import open_table
 
     rows = []
     for path in sorted(Path(nasbench.data.__path__[0]).glob("*.h5")):
+        if is_optimizer_table(path):
+            continue  # it has no architectures; `nasbench list optimizers` tells of it
         table = open_table(path)
         for name, data in table.datasets.items():
             rows.append(
@@ -273,7 +291,14 @@ def _list_recipes() -> Rows:
     return rows
 
 
+def _list_optimizers() -> Rows:
+    from nasbench.cli_optimizers import list_optimizers
+
+    return list_optimizers()
+
+
 _LISTS: dict[str, Callable[[], Rows]] = {
+    "optimizers": _list_optimizers,
     "recipes": _list_recipes,
     "strategies": _list_strategies,
     "protocols": _list_protocols,
@@ -312,8 +337,15 @@ def _query(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from nasbench.load import find_protocol, protocol_kind
     from nasbench.run_command import run_protocol
 
+    if protocol_kind(find_protocol(options.protocol)) == "optimizers":
+        from nasbench.optimizer_command import run_optimizers
+
+        return run_optimizers(options)
+    if options.optimizer:
+        raise ValueError("--optimizer is for a protocol of optimizers; of a strategy it is --strategy")
     return run_protocol(options)
 
 

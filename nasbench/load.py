@@ -18,6 +18,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
@@ -144,10 +145,20 @@ def optimizer_names() -> list[str]:
     return _module_names(OPTIMIZERS)
 
 
-def protocol_names() -> list[str]:
-    """Return the names of the installed protocols (`protocols/NAME.toml`), sorted."""
+def protocol_names(kind: str = "strategies") -> list[str]:
+    """Return the names of the installed protocols (`protocols/NAME.toml`) of a kind, `strategies` or `optimizers`, sorted."""
     files = importlib.resources.files(PROTOCOLS).iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    found = [file for file in files if file.name.endswith(".toml") and protocol_kind(file) == kind]
+    return sorted(file.name.removesuffix(".toml") for file in found)
+
+
+def protocol_kind(file: Traversable) -> str:
+    """Return what a protocol file compares: the value of its key `kind`; `strategies` without one, or if it can't be read."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return "strategies"  # whoever reads it as a protocol says what is wrong with it
+    return str(content.get("kind", "strategies"))
 
 
 def find_protocol(name: str) -> Traversable:
@@ -160,7 +171,9 @@ def find_protocol(name: str) -> Traversable:
     file: Traversable = Path(name) if own else importlib.resources.files(PROTOCOLS) / f"{name}.toml"
     if not file.is_file():
         missing = f"no protocol file {name}" if own else f"no protocol {name!r}"
-        raise LoadError(f"{missing}; installed are {protocol_names()}; your own: path/to/my_protocol.toml")
+        raise LoadError(
+            f"{missing}; installed are {protocol_names() + protocol_names('optimizers')}; your own: path/to/my_protocol.toml"
+        )
     return file
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from nasbench.load import OPTIMIZERS, LoadError, find_module, optimizer_names
 from nasbench.settings import Setting, SettingError, check_settings, read_settings
+from nasbench.sources import method_files
 
 FAMILIES = ("hand-designed", "learned", "control")
 RULESETS = ("tuned", "self-tuning")
@@ -145,7 +146,7 @@ class LoadedOptimizer:
         method: its `METHOD`.
         settings: its settings by name.
         reference: what `load_optimizer` took; another process finds the same optimizer by it.
-        source_digest: SHA-256 over its file and the shared parts beside it.
+        source_digest: SHA-256 over its file, the parts beside it that it imports, and its weights.
     """
 
     name: str
@@ -254,18 +255,12 @@ def _sample(choices: Range) -> Any:
 
 
 def _source_digest(file: str | None) -> str:
-    """Return SHA-256 over an optimizer's file and, for an installed one, the shared parts (`_*.py`) and weights beside it."""
+    """Return SHA-256 over an optimizer's file, the parts beside it that it imports, and its weights."""
     state = hashlib.sha256()
-    if file is None:
-        return state.hexdigest()
-    path = Path(file)
-    parts = (
-        [part for part in path.parent.glob("_*.py") if part.name != "__init__.py"]
-        if path.parent.name == "optimizers"
-        else []
-    )
-    weights = path.parent.glob(f"{path.stem}*.safetensors")
-    for part in [path, *sorted(parts), *sorted(weights)]:
-        state.update(f"{part.name}\0".encode())
-        state.update(part.read_bytes())
+    if file is not None:
+        path = Path(file)
+        weights = path.with_suffix(".safetensors")
+        for part in [*method_files(path), *([weights] if weights.is_file() else [])]:
+            state.update(f"{part.name}\0".encode())
+            state.update(part.read_bytes())
     return state.hexdigest()

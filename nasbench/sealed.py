@@ -113,14 +113,14 @@ def sealed_bytes(table: Table) -> bytes:
         for name, array in sorted(arrays.items()):
             options: dict[str, Any] = {"track_times": False}
             if array.size > 256:
-                options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": _chunks(array)}
+                options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": chunk_shape(array)}
             file.create_dataset(name, data=array, **options)
     return user_block(buffer.getvalue()) + buffer.getvalue()
 
 
-def user_block(payload: bytes, version: int = SCHEMA_VERSION) -> bytes:
-    """Return the 4,096 bytes that seal an HDF5 file image."""
-    return _HEADER.pack(MAGIC, version, len(payload), hashlib.sha256(payload).digest()).ljust(USER_BLOCK, b"\0")
+def user_block(payload: bytes, version: int = SCHEMA_VERSION, magic: bytes = MAGIC) -> bytes:
+    """Return the 4,096 bytes that seal an HDF5 file image; `magic` (20 bytes) says what kind of table it is."""
+    return _HEADER.pack(magic, version, len(payload), hashlib.sha256(payload).digest()).ljust(USER_BLOCK, b"\0")
 
 
 def write_at_once(path: Path, content: bytes) -> None:
@@ -146,7 +146,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _chunks(array: NDArray[Any]) -> tuple[int, ...]:
+def chunk_shape(array: NDArray[Any]) -> tuple[int, ...]:
     """Whole trailing axes, about a megabyte a chunk."""
     row = max(1, array.nbytes // max(1, array.shape[0]))
     return (max(1, min(array.shape[0], 2**20 // row)), *array.shape[1:])
@@ -167,23 +167,10 @@ def open_table(path: Path | str) -> Table:
 
 def read_table(content: bytes, name: str = "table") -> Table:
     """Read a sealed table from its bytes; see `open_table`."""
-    if len(content) < USER_BLOCK or not content.startswith(MAGIC):
-        raise TableError(f"{name}: not a sealed nasbench table (no '{MAGIC.decode().strip()}' at its start)")
-    _, version, length, sha256 = _HEADER.unpack_from(content)
-    if version != SCHEMA_VERSION:
-        raise TableError(
-            f"{name}: schema version {version}; this version of nasbench reads {SCHEMA_VERSION} (update nasbench-live)"
-        )
-    if any(content[_HEADER.size : USER_BLOCK]):
-        raise TableError(f"{name}: damaged: the header's reserved bytes are not zero")
-    payload = memoryview(content)[USER_BLOCK:]
-    if len(payload) != length:
-        raise TableError(f"{name}: damaged: {len(payload)} bytes behind the header, {length} were sealed")
-    if hashlib.sha256(payload).digest() != sha256:
-        raise TableError(f"{name}: damaged: SHA-256 of the content is not the sealed one")
+    payload, sha256 = check_user_block(content, name)
     try:
         with h5py.File(io.BytesIO(payload), "r") as file:
-            table = _parse(file, length, sha256.hex())
+            table = _parse(file, len(payload), sha256)
         check_content(table)
     except TableError as error:
         raise TableError(f"{name}: {error}") from None
@@ -195,12 +182,37 @@ def read_table(content: bytes, name: str = "table") -> Table:
     return table
 
 
+def check_user_block(
+    content: bytes, name: str, expected: int = SCHEMA_VERSION, magic: bytes = MAGIC
+) -> tuple[memoryview, str]:
+    """Return the payload of a sealed file and its SHA-256 (hex), after proving it on the raw bytes.
+
+    Raises:
+        TableError: not a sealed table of this kind, damaged, or of another schema version.
+    """
+    if len(content) < USER_BLOCK or not content.startswith(magic):
+        raise TableError(f"{name}: not a sealed nasbench table (no '{magic.decode().strip()}' at its start)")
+    _, version, length, sha256 = _HEADER.unpack_from(content)
+    if version != expected:
+        raise TableError(
+            f"{name}: schema version {version}; this version of nasbench reads {expected} (update nasbench-live)"
+        )
+    if any(content[_HEADER.size : USER_BLOCK]):
+        raise TableError(f"{name}: damaged: the header's reserved bytes are not zero")
+    payload = memoryview(content)[USER_BLOCK:]
+    if len(payload) != length:
+        raise TableError(f"{name}: damaged: {len(payload)} bytes behind the header, {length} were sealed")
+    if hashlib.sha256(payload).digest() != sha256:
+        raise TableError(f"{name}: damaged: SHA-256 of the content is not the sealed one")
+    return payload, sha256.hex()
+
+
 def _parse(file: h5py.File, stored: int, sha256: str) -> Table:
     """Read arrays under an allow-list: exactly the expected names, hard links, plain dtypes, known filters, bounded shapes."""
     if set(file.attrs) or not isinstance(file.get("metadata", getlink=True), h5py.HardLink):
         raise TableError("the root must have no attributes and an array 'metadata'")
     try:
-        head = msgspec.json.decode(_read(file["metadata"], "metadata", MAX_RATIO * stored).tobytes(), type=_Head)
+        head = msgspec.json.decode(read_array(file["metadata"], "metadata", MAX_RATIO * stored).tobytes(), type=_Head)
         space = CellSpace(head.space.name, head.space.nodes, tuple(head.space.operations))
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise TableError(f"metadata is not what the schema asks for: {error}") from None
@@ -208,13 +220,13 @@ def _parse(file: h5py.File, stored: int, sha256: str) -> Table:
         raise TableError(f"the table's search space is not sound: {error}") from None
     expected = {"metadata", *_array_names(head)}
     found: set[str] = set()
-    _walk(file, "", expected, found)
+    walk_names(file, "", expected, found)
     if found != expected:
         raise TableError(f"the table lacks {sorted(expected - found)}")
     arrays: dict[str, NDArray[Any]] = {}
     for name in sorted(expected - {"metadata"}):
         allowed = MAX_RATIO * stored - sum(array.nbytes for array in arrays.values())
-        arrays[name] = _read(file[name], name, allowed)
+        arrays[name] = read_array(file[name], name, allowed)
     datasets = {name: _dataset(name, part, arrays) for name, part in head.datasets.items()}
     return Table(
         space,
@@ -240,7 +252,7 @@ def _kind(split: _SplitHead) -> str:
     return "accuracy" if split.images is None else "correct"
 
 
-def _walk(group: h5py.Group, place: str, expected: set[str], found: set[str]) -> None:
+def walk_names(group: h5py.Group, place: str, expected: set[str], found: set[str]) -> None:
     """Collect the names below a group, and refuse the first one that is not expected or is a link to elsewhere."""
     for key in group:
         name = f"{place}{key}"
@@ -254,10 +266,10 @@ def _walk(group: h5py.Group, place: str, expected: set[str], found: set[str]) ->
             raise TableError(f"unknown array or group {name!r}")
         if item.attrs:
             raise TableError(f"group {name!r} has attributes; tables have none")
-        _walk(item, name + "/", expected, found)
+        walk_names(item, name + "/", expected, found)
 
 
-def _read(item: Any, name: str, allowed: int) -> NDArray[Any]:
+def read_array(item: Any, name: str, allowed: int) -> NDArray[Any]:
     """Read one array after its declaration has been looked at; `allowed` bytes at most."""
     if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or item.attrs:
         raise TableError(f"{name!r} is virtual, external, has attributes or is not an array")

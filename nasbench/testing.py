@@ -11,6 +11,8 @@ In a test file of yours (the style of scikit-learn's `parametrize_with_checks`):
 
 or at once, in a script or notebook: `check_strategy("path/to/my_strategy.py")`.
 
+For an optimizer of your own it is `from nasbench.testing import check_optimizer` (nasbench/optimizer_testing.py; needs torch).
+
 The checks themselves, each with its reason, are in `nasbench/contract.py` and `nasbench/conduct.py`. They need no table and
 no torch. Together they make about 5,000 queries to a synthetic benchmark in about eighty runs, two more of them in a process
 of their own.
@@ -18,13 +20,14 @@ of their own.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbench import conduct, contract
 from nasbench.isolated import ProcessFailed
@@ -32,6 +35,9 @@ from nasbench.load import LoadedStrategy, LoadError, describe_strategy, load_str
 from nasbench.query import Strategy
 from nasbench.space import SearchSpace, space_by_name
 from nasbench.trial import Trial
+
+if TYPE_CHECKING:
+    from nasbench.optimizer_testing import check_optimizer as check_optimizer
 
 SPACE = "cell201-3op"
 """Where strategies are tested unless told otherwise: 729 cells."""
@@ -119,6 +125,13 @@ class StrategyCheck:
             fault = f"it raises {type(error).__name__}: {error} ({_last_line(error)})"
         if fault:
             raise CheckFailed(f"{trial.strategy.name} fails {self.id}: {fault}\n  Why: {self.reason}", (self.id,))
+
+
+def __getattr__(name: str) -> Any:
+    """Offer `check_optimizer`, which needs torch, without importing torch for those who test strategies."""
+    if name == "check_optimizer":
+        return getattr(importlib.import_module("nasbench.optimizer_testing"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def strategy_checks() -> tuple[StrategyCheck, ...]:

@@ -58,7 +58,7 @@ def test_list_names_every_strategy(capsys):
 
 def test_list_names_protocols_tables_and_spaces(capsys):
     protocols = rows_of(capsys, "list", "protocols")
-    assert [row["protocol"] for row in protocols] == protocol_names()
+    assert [row["protocol"] for row in protocols] == protocol_names() + protocol_names("optimizers")
     published = next(row for row in protocols if row["protocol"] == "nas-bench-201")
     assert (published["table"], published["runs"]) == ("nas-bench-201", 500)
     assert published["problems"] == "cifar10, cifar100, imagenet16-120"

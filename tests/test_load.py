@@ -61,7 +61,9 @@ def test_names_are_the_files_of_the_folder() -> None:
     assert load.optimizer_names() == sorted(
         path.stem for path in (ROOT / "baselines" / "optimizers").glob("*.py") if not path.name.startswith("_")
     )
-    assert protocol_names() == sorted(path.stem for path in (ROOT / "protocols").glob("*.toml"))
+    files = sorted(path.stem for path in (ROOT / "protocols").glob("*.toml"))
+    assert sorted(protocol_names() + protocol_names("optimizers")) == files
+    assert "optimizers" in protocol_names("optimizers")
 
 
 @pytest.mark.parametrize("name", strategy_names())
