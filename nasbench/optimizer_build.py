@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.queues import Queue
@@ -158,7 +159,8 @@ def _serve(
     done: Queue[tuple[Unit, float]],
     stop: float | None,
 ) -> None:
-    """Take units until there are none or the time is up."""
+    """Take units until there are none, the time is up, or the supervisor is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     plan = make_plan(protocol, further)
     results = read_results(plan, folder)
@@ -172,6 +174,13 @@ def _serve(
             start = time.perf_counter()
             make_runs(plan, unit, results, writer)
             done.put((unit, time.perf_counter() - start))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # what is journalled is safe; nobody waits for the rest
 
 
 def describe_build(protocol: OptimizerProtocol) -> Mapping[str, Any]:

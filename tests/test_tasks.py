@@ -1,0 +1,227 @@
+"""Tasks: the published anchor, the losses against plain numpy, splits, streams of batches, and pairing across optimizers."""
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.live
+
+from nasbench.tasks import load_task, task_names  # noqa: E402
+from nasbench.tasks.recurrent import ALPHABET, UNITS, _forward  # noqa: E402
+from nasbench.tasks.task import (  # noqa: E402
+    META_TRAINING,
+    META_VALIDATION,
+    SCORED,
+    SPLITS,
+    TUNING,
+    TaskError,
+    clip_loss,
+)
+
+CHEAP = [name for name in task_names() if not name.startswith(("cell-", "declaration"))]
+
+
+def test_adam_on_uniform_quadratics_is_where_the_literature_has_it():
+    """log10 of the final loss is -0.48 at learning rate 1e-2 after 100 steps, mean over 4,096 problems: 32 instances of 128."""
+    task = load_task("quadratic-uniform")
+    instances = [task.instance(seed) for seed in range(32)]
+    starts = [instance.initialise()["x"] for instance in instances]
+    # One optimizer over all: Adam is coordinatewise, so that this is 32 separate runs.
+    optimizer = torch.optim.Adam(starts, lr=1e-2)
+    for step in range(task.horizon):
+        optimizer.zero_grad()
+        torch.stack([i.loss({"x": x}, i.batch(step)) for i, x in zip(instances, starts, strict=True)]).sum().backward()
+        optimizer.step()
+    final = np.mean([i.evaluate({"x": x})["test_loss"] for i, x in zip(instances, starts, strict=True)])
+    assert math.log10(final) == pytest.approx(-0.48, abs=0.01)
+
+
+def test_quadratic_is_the_mean_of_squared_distances():
+    instance = load_task("quadratic-gaussian").instance(3)
+    x = instance.initialise()["x"]
+    matrix, offset, start = (
+        values.detach().numpy().astype(np.float64) for values in (instance.matrix, instance.offset, x)
+    )
+    expected = np.mean([((w @ p - y) ** 2).sum() for w, y, p in zip(matrix, offset, start, strict=True)])
+    loss = instance.loss({"x": x}, ())
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    gradient = 2 * np.einsum("pij,pi->pj", matrix, np.einsum("pij,pj->pi", matrix, start) - offset) / 128
+    np.testing.assert_allclose(x.grad.numpy(), gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_quadratics_are_drawn_from_their_distributions():
+    uniform, gaussian = (
+        torch.cat([load_task(f"quadratic-{name}").instance(seed).matrix.flatten() for seed in range(4)])
+        for name in ("uniform", "gaussian")
+    )
+    assert uniform.min() >= 0 and uniform.max() < 1 and uniform.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert gaussian.mean().item() == pytest.approx(0, abs=0.02) and gaussian.std().item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_every_instance_follows_from_its_seed(name):
+    task = load_task(name)
+    first, again, other = task.instance(5), task.instance(5), task.instance(6)
+    starts = [instance.initialise() for instance in (first, again, other)]
+    assert all(torch.equal(starts[0][key], starts[1][key]) for key in starts[0])
+    assert not all(torch.equal(starts[0][key], starts[2][key]) for key in starts[0])
+    assert all(
+        values.is_leaf and values.requires_grad and values.dtype == torch.float32 for values in starts[0].values()
+    )
+    assert first.parameter_count == sum(values.numel() for values in starts[0].values())
+    steps = (0, task.horizon, 3 * task.horizon + 1, 0)  # out of order, beyond the horizon
+    batches = [[instance.batch(step) for step in order] for instance, order in ((first, steps), (again, steps[::-1]))]
+    for one, two in zip(batches[0], batches[1][::-1], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    changed = first.initialise()
+    with torch.no_grad():
+        next(iter(changed.values())).add_(1)
+    assert all(torch.equal(starts[0][key], values) for key, values in first.initialise().items())
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_evaluation_is_finite_and_clipped(name):
+    task = load_task(name)
+    instance = task.instance(0)
+    start = instance.initialise()
+    found = instance.evaluate(start)
+    assert {f"{split}_loss" for split in SPLITS} <= set(found)
+    assert all(0 <= value <= task.ceiling for key, value in found.items() if key.endswith("loss"))
+    broken = {key: torch.full_like(values, math.nan) for key, values in start.items()}
+    assert instance.evaluate(broken)["test_loss"] == task.ceiling
+    huge = {key: torch.full_like(values, 1e30) for key, values in start.items()}
+    assert instance.evaluate(huge)["test_loss"] <= task.ceiling
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_gradient_agrees_with_differences(name):
+    """In float64, along a random direction."""
+    instance = load_task(name).instance(1)
+    rng = np.random.default_rng(0)
+    parameters = {key: values.detach().double() for key, values in instance.initialise().items()}
+    direction = {key: torch.from_numpy(rng.standard_normal(tuple(values.shape))) for key, values in parameters.items()}
+    if name.startswith("quadratic"):
+        instance.matrix, instance.offset = instance.matrix.double(), instance.offset.double()
+    batch = tuple(values.double() if values.is_floating_point() else values for values in instance.batch(0))
+
+    def along(t):
+        return instance.loss({key: values + t * direction[key] for key, values in parameters.items()}, batch)
+
+    t = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    along(t).backward()
+    h = 1e-8  # so small that no ReLU's kink lies between
+    ends = [along(torch.tensor(end, dtype=torch.float64)).item() for end in (h, -h)]
+    numeric = (ends[0] - ends[1]) / (2 * h)
+    assert t.grad.item() == pytest.approx(numeric, rel=1e-4, abs=1e-6)
+
+
+def test_an_epoch_sees_every_example_once():
+    instance = load_task("digits-sigmoid").instance(0)
+    steps = 1097 // 128
+    seen = torch.cat([instance.batch(step)[0].flatten(1) for step in range(steps)])
+    assert len(seen) == steps * 128
+    everything = instance.examples.inputs["train"].flatten(1)
+    # Some digits are equal pixel by pixel, so that examples are told apart by how often they occur.
+    values, counts = torch.unique(seen, dim=0, return_counts=True)
+    pool, most = torch.unique(everything, dim=0, return_counts=True)
+    limit = {tuple(row.tolist()): count.item() for row, count in zip(pool, most, strict=True)}
+    assert all(count <= limit[tuple(row.tolist())] for row, count in zip(values, counts, strict=True))
+    assert not torch.equal(instance.batch(0)[0], instance.batch(steps)[0])
+
+
+@pytest.mark.parametrize("name", ["digits-sigmoid", "mnist5k-sigmoid", "cell-best", "declaration-gru"])
+def test_splits_are_fixed_and_have_digests(name):
+    task = load_task(name)
+    assert set(task.digests) == set(SPLITS) and len(set(task.digests.values())) == 4
+    examples = task.instance(0).examples
+    if name == "digits-sigmoid":
+        assert [len(examples.targets[split]) for split in SPLITS] == [1097, 200, 250, 250]
+    if name == "mnist5k-sigmoid":
+        assert [len(examples.targets[split]) for split in SPLITS] == [3500, 500, 500, 500]
+        assert task.instance(0).parameter_count == 784 * 20 + 20 + 20 * 10 + 10 == 15_910
+
+
+def test_sizes_of_the_papers_network_on_digits():
+    assert load_task("digits-sigmoid").instance(0).parameter_count == 64 * 20 + 20 + 20 * 10 + 10 == 1_510
+    assert load_task("digits-sigmoid").ceiling == pytest.approx(1.5 * math.log(10))
+
+
+def test_gru_is_torchs():
+    """torch's GRU with the same weights gives the same logits; its gates stand in the order reset, update, new."""
+    instance = load_task("declaration-gru").instance(0)
+    own = {key: values.detach() for key, values in instance.initialise().items()}
+    cell = torch.nn.GRU(len(ALPHABET), UNITS, batch_first=True)
+    with torch.no_grad():
+        cell.weight_ih_l0.copy_(own["embedding"].T)
+        cell.weight_hh_l0.copy_(own["recurrent"].T)
+        cell.bias_ih_l0.zero_()
+        cell.bias_hh_l0.copy_(own["bias"])
+        codes = instance.batch(0)[0]
+        states, _ = cell(torch.nn.functional.one_hot(codes, len(ALPHABET)).float())
+        expected = states @ own["weight"] + own["output_bias"]
+    torch.testing.assert_close(_forward(own, codes), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_text_has_no_character_outside_the_alphabet():
+    text = (Path(__file__).parent.parent / "nasbench/tasks/declaration.txt").read_text(encoding="ascii").lower()
+    assert set(text) == set(ALPHABET)
+
+
+def test_robust_loss_is_gemans_and_mcclures():
+    instance = load_task("robust-regression").instance(2)
+    parameters = {key: values.detach().numpy().astype(np.float64) for key, values in instance.initialise().items()}
+    inputs, targets = (values.numpy().astype(np.float64) for values in instance.batch(0))
+    residual = inputs @ parameters["weight"] + parameters["bias"] - targets
+    expected = np.mean(residual**2 / (1 + residual**2))
+    assert instance.loss(instance.initialise(), instance.batch(7)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_logistic_loss_has_its_penalty():
+    instance = load_task("logistic-regression").instance(2)
+    parameters = {key: values.detach().numpy().astype(np.float64) for key, values in instance.initialise().items()}
+    inputs, targets = (values.numpy().astype(np.float64) for values in instance.batch(0))
+    logits = inputs @ parameters["weight"] + parameters["bias"]
+    expected = np.mean(np.log1p(np.exp(-np.where(targets == 1, logits, -logits))))
+    expected += 5e-4 / 2 * (parameters["weight"] ** 2).sum()
+    assert instance.loss(instance.initialise(), instance.batch(0)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_cell_is_a_function_of_parameters_and_batch_alone():
+    instance = load_task("cell-median").instance(0)
+    parameters = instance.initialise()
+    first = instance.loss(parameters, instance.batch(0)).item()
+    instance.loss(parameters, instance.batch(1))
+    load_task("cell-median").instance(9)
+    assert instance.loss(parameters, instance.batch(0)).item() == first
+
+
+def test_no_global_generator_is_touched():
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    for name in ("quadratic-uniform", "digits-convnet", "cell-odd", "robust-regression"):
+        instance = load_task(name).instance(11)
+        instance.loss(instance.initialise(), instance.batch(0))
+    assert torch.equal(before[0], torch.random.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_seed_ranges_are_apart():
+    ends = [(seeds.start, seeds.stop) for seeds in (SCORED, TUNING, META_VALIDATION, META_TRAINING)]
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(ends))
+
+
+def test_errors_say_what_there_is():
+    with pytest.raises(TaskError, match=r"no task 'mnist'; there are \[.*'digits-sigmoid'"):
+        load_task("mnist")
+    with pytest.raises(TaskError, match="seed is -1"):
+        load_task("quadratic-uniform").instance(-1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 7.0])
+def test_ceiling_stands_for_what_is_no_number(value):
+    assert clip_loss(value, 2.0) == 2.0
+    assert clip_loss(1.5, 2.0) == 1.5
