@@ -30,8 +30,8 @@ from nasbench.meta_training_pes import PESRun
 Run = L2LRun | PESRun
 
 RUNS: dict[str, Run] = {
-    "l2l_quadratic_uniform": L2LRun("quadratic-uniform", "identity", scale=0.1, gradient_factor=128.0),
-    "l2l_quadratic_gaussian": L2LRun("quadratic-gaussian", "identity", scale=0.1, gradient_factor=128.0),
+    "l2l_quadratic_uniform": L2LRun("quadratic-uniform", "identity", scale=0.1, gradient_factor=128.0, episodes=300),
+    "l2l_quadratic_gaussian": L2LRun("quadratic-gaussian", "identity", scale=0.1, gradient_factor=128.0, episodes=300),
     "l2l": L2LRun("digits-sigmoid", "log-sign", scale=0.1),
     "mlp_lopt": PESRun(("digits-sigmoid", "digits-relu")),
 }
@@ -228,14 +228,18 @@ def finite(value: float) -> float | None:
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and meta-train; return 0, or 2 with a word on what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m nasbench.meta_training", description=__doc__.splitlines()[0])  # type: ignore[union-attr, unused-ignore]
-    parser.add_argument("name", help=f"one of: {', '.join(RUNS)}")
+    parser.add_argument("name", help=f"one of: {', '.join(RUNS)}, nadamw_list")
     parser.add_argument("--folder", type=Path, default=Path("results/meta-training"), help="where the state is kept")
     parser.add_argument("--output", type=Path, help="folder of weights and record; default: beside the optimizers")
     chosen = parser.parse_args(arguments)
     beside = importlib.import_module("nasbench.baselines.optimizers").__file__
     torch.set_num_threads(1)
+    name, output = chosen.name.replace("-", "_"), chosen.output or Path(str(beside)).parent
+    if name == "nadamw_list":
+        importlib.import_module("nasbench.meta_training_list").make_list(output)
+        return 0
     try:
-        meta_train(chosen.name.replace("-", "_"), chosen.folder, chosen.output or Path(str(beside)).parent)
+        meta_train(name, chosen.folder, output)
     except MetaTrainingError as error:
         print(error, file=sys.stderr)
         return 2
