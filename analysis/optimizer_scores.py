@@ -1,0 +1,242 @@
+"""Scores of optimizers: smoothed curves, targets, times to target, performance profiles, steps of a baseline, tuning curves.
+
+Time to target, infinite times in medians, performance profiles integrated to a factor of 4: AlgoPerf (Dahl et al. 2023,
+arXiv:2306.07179, section 4; Dolan & More, Math. Program. 91, 2002). Steps that a tuned baseline needs (mean, exponential moving average,
+lower envelope over settings, cumulative minimum, inverted): google/learned_optimization (Metz et al. 2022, arXiv:2203.11860).
+Expected score after n trials: Dodge et al., EMNLP 2019, arXiv:1909.03004, here exact and without replacement.
+
+Departures. The moving average forgets .95 of its weight per *step*, not per evaluation, so that grids of different density are smoothed
+alike, and it is divided by the sum of its weights, so that it does not lean on the first loss. A baseline's steps saturate where a loss lies
+below all of its curve; `speed_up` is the other way round there (steps of the baseline's whole run over steps to its last loss) and never does.
+
+Smaller values are better everywhere here: all inputs are losses or times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Steps: TypeAlias = NDArray[np.int64]
+
+DECAY = 0.95  # per step; learned_optimization's, per evaluation there
+LARGEST_RATIO = 4.0  # AlgoPerf: beyond four times the fastest a task does not count
+FEWEST_BASELINES = 4  # AlgoPerf sets its targets with four
+SLOWEST = 0.05  # a speed-up in a geometric mean is at least this: one task can't make the mean zero
+
+
+class ScoreError(ValueError):
+    """Scores that can't be computed; the message says which value is wrong and what is allowed."""
+
+
+def smoothed(losses: FloatArray, steps: Steps, decay: float = DECAY) -> FloatArray:
+    """Return the exponential moving average of curves over the steps done, weights adding up to one everywhere.
+
+    Args:
+        losses: shape (..., evaluations).
+        steps: shape (evaluations,), ascending; an evaluation k steps back has the weight decay^k.
+        decay: weight kept per step, in [0, 1).
+
+    Returns:
+        The shape of `losses`. A NaN makes everything after it NaN.
+
+    Raises:
+        ScoreError: `decay` outside [0, 1), steps that don't ascend, or not one step an evaluation.
+    """
+    if not 0.0 <= decay < 1.0:
+        raise ScoreError(f"decay is {decay}, must be in [0, 1)")
+    if losses.shape[-1] != len(steps) or np.any(np.diff(steps) <= 0):
+        raise ScoreError(f"{losses.shape[-1]} evaluations and {len(steps)} steps: must be as many, steps ascending")
+    total, weight = np.zeros(losses.shape[:-1]), 0.0
+    result = np.empty(losses.shape, dtype=np.float64)
+    for position, kept in enumerate(decay ** np.diff(steps, prepend=steps[:1]).astype(np.float64)):
+        total = total * kept + losses[..., position]
+        weight = weight * float(kept) + 1.0
+        result[..., position] = total / weight
+    return result
+
+
+def time_to_target(curves: FloatArray, steps: Steps, target: float) -> FloatArray:
+    """Return the first evaluated step at which each curve is at or below the target, infinity where none is.
+
+    Args:
+        curves: smoothed, shape (..., evaluations); NaN never counts as reached.
+        steps: shape (evaluations,).
+        target: a loss.
+
+    Returns:
+        Shape (...), steps.
+    """
+    reached = curves <= target
+    first = np.asarray(steps, dtype=np.float64)[np.argmax(reached, axis=-1)]
+    return np.where(reached.any(axis=-1), first, np.inf)
+
+
+def censored_median(times: FloatArray, axis: int = -1) -> FloatArray:
+    """Return the median along an axis; infinite times (targets that were missed) take part.
+
+    >>> float(censored_median(np.array([30.0, np.inf, 10.0]))), float(censored_median(np.array([10.0, np.inf])))
+    (30.0, inf)
+    """
+    return np.asarray(np.median(times, axis=axis), dtype=np.float64)
+
+
+class Target(NamedTuple):
+    """A loss to be reached, and the baseline that set it."""
+
+    loss: float
+    baseline: str
+
+
+def choose_target(curves: dict[str, FloatArray]) -> Target:
+    """Return the median of the smallest loss that the strongest of several tuned baselines reaches; about half its runs reach it.
+
+    Args:
+        curves: by baseline, smoothed, shape (seeds, evaluations), complete.
+
+    Raises:
+        ScoreError: fewer than `FEWEST_BASELINES` baselines.
+    """
+    if len(curves) < FEWEST_BASELINES:
+        raise ScoreError(f"{len(curves)} tuned baselines {sorted(curves)}: a target needs at least {FEWEST_BASELINES}")
+    reached = {name: float(np.median(np.min(values, axis=-1))) for name, values in curves.items()}
+    strongest = min(reached, key=lambda name: (reached[name], name))
+    return Target(reached[strongest], strongest)
+
+
+def performance_ratios(times: FloatArray) -> FloatArray:
+    """Return each time over the shortest of its task; infinity where the target was missed, by all or by this one.
+
+    Args:
+        times: shape (optimizers, tasks, ...), positive or infinite.
+    """
+    fastest = np.min(times, axis=0)
+    reached = np.isfinite(times)
+    return np.where(reached, np.where(reached, times, 1.0) / np.where(np.isfinite(fastest), fastest, 1.0), np.inf)
+
+
+def profile(ratios: FloatArray, at: FloatArray) -> FloatArray:
+    """Return the share of tasks that each optimizer finishes within a factor of the fastest, shape (optimizers, factors).
+
+    Args:
+        ratios: shape (optimizers, tasks).
+        at: factors, shape (factors,).
+    """
+    return np.asarray(np.mean(ratios[:, :, None] <= at, axis=1), dtype=np.float64)
+
+
+def profile_score(ratios: FloatArray, largest: float = LARGEST_RATIO) -> FloatArray:
+    """Return the exact integral of the profile from 1 to `largest`, divided by its length: 0 worst, 1 fastest everywhere.
+
+    Args:
+        ratios: shape (optimizers, tasks, ...).
+        largest: where the integral ends, above 1.
+    """
+    return np.asarray(np.mean(np.clip(largest - ratios, 0.0, largest - 1.0), axis=1) / (largest - 1.0))
+
+
+def lower_envelope(trials: FloatArray) -> FloatArray:
+    """Return the smallest loss that any setting has reached up to each evaluation.
+
+    Args:
+        trials: smoothed mean curve of each setting, shape (trials, evaluations).
+    """
+    return np.asarray(np.minimum.accumulate(np.min(trials, axis=0)), dtype=np.float64)
+
+
+class BaselineSteps(NamedTuple):
+    """Steps that a baseline needs for a loss; `saturated`: it never gets there, the steps are its whole run."""
+
+    steps: float
+    saturated: bool
+
+
+def baseline_steps(loss: float, envelope: FloatArray, steps: Steps) -> BaselineSteps:
+    """Return when a falling envelope first reaches a loss, linear between evaluations.
+
+    Args:
+        loss: what is to be reached.
+        envelope: shape (evaluations,), never rising.
+        steps: shape (evaluations,).
+    """
+    reached = np.flatnonzero(envelope <= loss)
+    if not reached.size:
+        return BaselineSteps(float(steps[-1]), True)
+    place = int(reached[0])
+    if place == 0:
+        return BaselineSteps(float(steps[0]), False)
+    above, below = float(envelope[place - 1]), float(envelope[place])
+    share = (above - loss) / (above - below)
+    return BaselineSteps(float(steps[place - 1] + share * (steps[place] - steps[place - 1])), False)
+
+
+def speed_up(curve: FloatArray, envelope: FloatArray, steps: Steps) -> float:
+    """Return how many times faster than the baseline a curve is, by the loss where the worse of the two ends.
+
+    Above 1: the baseline's whole run over the steps to its last loss. Below 1: the steps that the baseline needs for this curve's best
+    loss over the whole run. Exactly 1 where both end at the same loss.
+
+    Args:
+        curve: smoothed mean curve, shape (evaluations,).
+        envelope: of the baseline, on the same steps.
+        steps: shape (evaluations,).
+    """
+    best = np.minimum.accumulate(curve)
+    run = float(steps[-1])
+    if best[-1] > envelope[-1]:
+        return baseline_steps(float(best[-1]), envelope, steps).steps / run
+    own = baseline_steps(float(envelope[-1]), best, steps).steps
+    return run / max(own, 1.0)
+
+
+def geometric_mean(values: FloatArray, axis: int = 0) -> FloatArray:
+    """Return the geometric mean of speed-ups, each taken as at least `SLOWEST`."""
+    return np.asarray(np.exp(np.mean(np.log(np.maximum(values, SLOWEST)), axis=axis)))
+
+
+def trajectory_mean(losses: FloatArray, steps: Steps) -> FloatArray:
+    """Return the area under curves divided by the steps, by the trapezoidal rule: shape (...) for (..., evaluations)."""
+    return np.asarray(np.trapezoid(losses, steps, axis=-1) / float(steps[-1] - steps[0]))
+
+
+def tuning_curve(selected_on: FloatArray, reported: FloatArray, *, ordered: bool = False) -> FloatArray:
+    """Return the expected reported value after 1, ..., N trials, when the trial with the smallest selection value is kept.
+
+    Exact: of all subsets of n of the N trials, each as likely, the trial of rank i (from 0) is the best of
+    C(N - 1 - i, n - 1) / C(N, n). Ties go to the earlier trial.
+
+    Args:
+        selected_on: shape (trials,), what the choice is made on.
+        reported: shape (trials,), what is reported of the chosen one.
+        ordered: the trials come in a fixed order, of which the first n are taken; nothing is averaged.
+
+    Returns:
+        Shape (trials,), entry n - 1 is after n trials.
+
+    Raises:
+        ScoreError: no trial, other shapes, or a value that is no number.
+    """
+    if selected_on.ndim != 1 or selected_on.shape != reported.shape or not selected_on.size:
+        raise ScoreError(f"shapes {selected_on.shape} and {reported.shape}: must be one (trials,), at least one trial")
+    if np.isnan(selected_on).any() or np.isnan(reported).any():
+        raise ScoreError("a trial's value is NaN: a failed trial has the task's ceiling as its loss")
+    number = len(selected_on)
+    if ordered:
+        chosen = [int(np.argmin(selected_on[:count])) for count in range(1, number + 1)]
+        return np.asarray(reported[chosen], dtype=np.float64)
+    ranked = reported[np.argsort(selected_on, kind="stable")]
+    chances = [
+        [comb(number - 1 - rank, count - 1) / comb(number, count) for rank in range(number)]
+        for count in range(1, number + 1)
+    ]
+    return np.asarray(np.array(chances) @ ranked, dtype=np.float64)
+
+
+def after_trials(curve: FloatArray, counts: Sequence[int]) -> list[float]:
+    """Return a tuning curve's values after so many trials; NaN beyond its end, which is not extrapolated."""
+    return [float(curve[count - 1]) if count <= len(curve) else float("nan") for count in counts]
