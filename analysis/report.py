@@ -10,6 +10,7 @@ from . import anytime, captions, figures, overall_figures, stamp, style, tables,
 from .comparison import Comparison, compare
 from .figures import Plot
 from .overall import Overall, overall, overall_table, profiles_csv, rank_pairs_csv, ranks_csv
+from .pareto_report import pareto_report
 from .summary import summary_markdown
 
 FIGURES: dict[str, Callable[[Comparison], list[Plot]]] = {
@@ -50,7 +51,8 @@ def report(results: Path, out: Path | None = None) -> Report:
     Args:
         results: the folder, `results/<protocol>`.
         out: where to write, the folder itself if None: `summary.md`, `tables/*.md, *.tex, *.csv` and
-            `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), and `report-stamp.json`.
+            `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), and `report-stamp.json`. With several objectives
+            also `pareto.md`.
 
     Raises:
         RecordError: the folder can't be analysed at all. Single faults are named in the comparison and the summary.
@@ -65,6 +67,7 @@ def report(results: Path, out: Path | None = None) -> Report:
     files = [_write(out / "summary.md", summary_markdown(comparison, found))]
     files += write_tables(comparison, found, out / "tables")
     files += write_figures(comparison, found, out / "figures")
+    files += pareto_report(comparison.experiment, out)
     stamp.remove_stale(out, files)
     stamp.write_stamp(out, inputs, files)
     return Report(comparison, tuple(files))
