@@ -44,7 +44,7 @@ clean:          ## Remove results and the environment.
 	rm -rf results builds .venv build dist *.egg-info
 
 lock:           ## Resolve exact versions anew (needs uv; torch stays at the release that the tables were built with).
-	uv pip compile pyproject.toml --universal --python-version 3.11 --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --extra report --extra opponents --universal --python-version 3.11 --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header -q -c requirements.lock -o requirements-all.lock
 
 setup: .venv/.setup
