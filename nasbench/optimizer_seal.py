@@ -41,7 +41,7 @@ COLUMNS: dict[str, np.dtype[Any]] = {
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
-    tasks: dict[str, TaskEntry]
+    tasks: list[TaskEntry]
     optimizers: list[OptimizerEntry]
     tuning_seeds: list[int]
     scored_seeds: list[int]
@@ -115,7 +115,7 @@ def _parse(file: h5py.File, stored: int) -> OptimizerTable:
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise TableError(f"metadata is not what the schema asks for: {error}") from None
     expected = {"metadata"}
-    for task in head.tasks.values():
+    for task in head.tasks:
         if not set(task.curves) <= {*LOSSES, *ACCURACIES} or "train_loss" not in task.curves:
             raise TableError(f"task {task.name} has curves {task.curves}")
         for horizon in task.steps:
@@ -125,11 +125,11 @@ def _parse(file: h5py.File, stored: int) -> OptimizerTable:
     if found != expected:
         raise TableError(f"the table lacks {sorted(expected - found)}")
     rows = {}
-    for task in head.tasks.values():
+    for task in head.tasks:
         for horizon, steps in task.steps.items():
             rows[task.name, horizon] = _rows(file, task, horizon, len(steps), stored, len(head.optimizers))
     return OptimizerTable(
-        MappingProxyType(head.tasks),
+        MappingProxyType({task.name: task for task in head.tasks}),
         MappingProxyType({entry.name: entry for entry in head.optimizers}),
         MappingProxyType(rows),
         tuple(head.tuning_seeds),

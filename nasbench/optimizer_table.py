@@ -204,7 +204,7 @@ class OptimizerTable:
     def head(self) -> dict[str, Any]:
         """Everything that is neither an array nor metadata, as plain JSON."""
         return {
-            "tasks": {name: msgspec.to_builtins(task, str_keys=True) for name, task in self.tasks.items()},
+            "tasks": [msgspec.to_builtins(task, str_keys=True) for task in self.tasks.values()],
             "optimizers": [msgspec.to_builtins(entry) for entry in self.optimizers.values()],
             "tuning_seeds": list(self.tuning_seeds),
             "scored_seeds": list(self.scored_seeds),
