@@ -6,8 +6,8 @@ lower envelope over settings, cumulative minimum, inverted): google/learned_opti
 Expected score after n trials: Dodge et al., EMNLP 2019, arXiv:1909.03004, here exact and without replacement.
 
 Departures. The moving average forgets .95 of its weight per *step*, not per evaluation, so that grids of different density are smoothed
-alike, and it is divided by the sum of its weights, so that it does not lean on the first loss. A baseline's steps saturate where a loss lies
-below all of its curve; `speed_up` is the other way round there (steps of the baseline's whole run over steps to its last loss) and never does.
+alike, and it is divided by the sum of its weights, so that it does not lean on the first loss. The envelope is of the tuned baseline on the
+same seeds (`optimizer_comparison.py` says why). A baseline's steps saturate where a loss lies below all of its curve; `speed_up` is the other way round there (steps of the baseline's whole run over steps to its last loss) and never does.
 
 Smaller values are better everywhere here: all inputs are losses or times.
 """

@@ -1,0 +1,303 @@
+"""Figures of optimizers: learning curves with bands, performance profiles, tuning curves, generalization of learned optimizers.
+
+At most six lines a panel: optimizers come in groups, each with the frozen baseline for reference in dotted black. Lines are named
+directly, at their ends. Three panels of generalization after Andrychowicz et al. 2016, arXiv:1606.04474, figure 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
+
+from .optimizer_comparison import OptimizerComparison, Ruleset
+from .optimizer_scores import LARGEST_RATIO, FloatArray, profile
+from .records import Entrant
+from .style import BLACK, DASHES, TEXT_WIDTH, LineStyle, line_styles, logarithmic
+
+MOST_LINES = 6  # a panel
+COLUMNS = 3
+LABEL_SIZE = 5.2  # points
+LABEL_ROOM = 0.44  # share of a panel's width, right of the last step, for names
+GENERALIZATION = (
+    ("digits-sigmoid-40", "40 hidden units"),
+    ("digits-sigmoid-2-layers", "two hidden layers"),
+    ("digits-relu", "ReLU"),
+)
+CLASSICS = ("adam", "rmsprop", "sgd", "nesterov")
+"""Hand-designed optimizers in the paper's figure."""
+
+
+class Group(NamedTuple):
+    """Optimizers that share a panel; `name` goes into the file's name."""
+
+    name: str
+    title: str
+    optimizers: tuple[str, ...]
+
+
+def groups_of(comparison: OptimizerComparison) -> list[Group]:
+    """Return groups of at most `MOST_LINES` with the baseline in each: the leaders, all tuned ones in parts, then the rest."""
+    others = {True: [], False: []}  # type: dict[bool, list[str]]
+    for name, entry in comparison.table.optimizers.items():
+        if name != comparison.baseline and any(key[1] == name for key in comparison.scored):
+            others[entry.ruleset == "tuned"].append(name)
+    base = (comparison.baseline,) if comparison.baseline else ()
+    room = MOST_LINES - len(base)
+    groups = []
+    tuned = next((each for each in comparison.rulesets if each.name == "tuned"), None)
+    if tuned is not None and len(others[True]) > room:
+        ranked = sorted(tuned.optimizers, key=lambda name: (-tuned.speed_up[name].value, name))
+        groups.append(Group("leaders", "fastest over all tasks", (*base, *[n for n in ranked if n not in base][:room])))
+    for is_tuned, word, title in ((True, "tuned", "tuned"), (False, "self-tuning", "learned or without tuning")):
+        names = others[is_tuned]
+        pages = -(-len(names) // room)
+        for page in range(pages):
+            part = names[page * room : (page + 1) * room]
+            suffix = f"-{page + 1}" if pages > 1 else ""
+            groups.append(Group(word + suffix, title, (*base, *part)))
+    return groups
+
+
+def styles_of(comparison: OptimizerComparison) -> dict[str, LineStyle]:
+    """Return a style for each optimizer, the same in every figure; colours differ within a group, the baseline is dotted black."""
+    family = {name: group.name for group in groups_of(comparison) if group.name != "leaders" for name in group.optimizers}
+    entrants: Mapping[str, Entrant] = {
+        name: Entrant(strategy=entry.optimizer, runs=1, family=family.get(name, ""))
+        for name, entry in comparison.table.optimizers.items()
+        if name != comparison.baseline
+    }
+    found = line_styles(entrants)
+    if comparison.baseline is not None:
+        found[comparison.baseline] = LineStyle(BLACK, DASHES[3])
+    return found
+
+
+def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
+    """Draw mean test loss with its 95 % interval over seeds against steps, a panel a task, with the target as a grey line."""
+    tasks = [task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)]
+    figure, panels = _grid(len(tasks))
+    styles = styles_of(comparison)
+    for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
+        ends: dict[str, float] = {}
+        lowest, highest = np.inf, 0.0
+        target = comparison.targets.get(task)
+        if target is not None:
+            axes.axhline(target.loss, color="#9A9A9A", linewidth=0.7, zorder=1.5)
+        for name in group.optimizers:
+            found = comparison.scored.get((task, name))
+            if found is None:
+                continue
+            mean = found.curves.mean(axis=0)
+            style = styles[name]
+            axes.fill_between(found.steps, found.low, found.high, color=style.colour, alpha=0.15, linewidth=0)
+            axes.plot(found.steps, mean, color=style.colour, linestyle=style.dash, linewidth=1.0)
+            ends[name] = float(mean[-1])
+            lowest, highest = min(lowest, float(mean.min())), max(highest, float(mean[0]) * 1.15, float(mean[-1]) * 1.1)
+        horizon = float(comparison.table.tasks[task].horizon)
+        axes.set_yscale("log")
+        axes.set_ylim(lowest * 0.85, highest)
+        logarithmic(axes, "y")
+        _name_ends(axes, ends, comparison, styles, horizon, log=True)
+        axes.set_title(task_title(task))
+        axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
+        if place % COLUMNS == 0:
+            axes.set_ylabel("test loss")
+        if place >= len(tasks) - COLUMNS:
+            axes.set_xlabel("steps")
+    return figure
+
+
+def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure:
+    """Draw performance profiles, six lines a panel, best scores first: share of tasks within a factor of the fastest."""
+    parts = [ruleset.optimizers[first : first + MOST_LINES] for first in range(0, len(ruleset.optimizers), MOST_LINES)]
+    figure, panels = _grid(len(parts))
+    styles = styles_of(comparison)
+    at = np.linspace(1.0, LARGEST_RATIO, 601)
+    shares = dict(zip(ruleset.optimizers, profile(ruleset.ratios, at), strict=True))
+    for place, (axes, part) in enumerate(zip(panels, parts, strict=True)):
+        for rank, name in enumerate(part):
+            lift = 0.006 * (len(part) / 2 - rank)  # lines that coincide stay apart by a hair
+            axes.plot(at, shares[name] + lift, color=styles[name].colour, linestyle=styles[name].dash, drawstyle="steps-post")
+        axes.set_ylim(-0.04, 1.04)
+        _name_ends(axes, {name: float(shares[name][-1]) for name in part}, comparison, styles, LARGEST_RATIO, first=1.0)
+        axes.set_xticks([1, 2, 3, 4])
+        axes.set_title(f"places {place * MOST_LINES + 1} to {place * MOST_LINES + len(part)}")
+        axes.set_xlabel("steps to target / fewest of the pool")
+        if place % COLUMNS == 0:
+            axes.set_ylabel("share of tasks")
+    return figure
+
+
+def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
+    """Draw the expected test loss after 1, ..., N trials, a panel a task; an optimizer without settings is a level line."""
+    tasks = [task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)]
+    figure, panels = _grid(len(tasks))
+    styles = styles_of(comparison)
+    for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
+        curves = {name: comparison.scored[task, name].tuning for name in group.optimizers if (task, name) in comparison.scored}
+        most = max(2, *map(len, curves.values()))
+        ends = {}
+        for name, curve in curves.items():
+            level = comparison.table.optimizers[name].ruleset != "tuned"
+            shown: FloatArray = np.repeat(curve, most) if level else curve
+            axes.plot(
+                np.arange(1, len(shown) + 1), shown, color=styles[name].colour, linestyle=styles[name].dash, linewidth=1.0
+            )
+            ends[name] = float(shown[-1])
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high)
+        logarithmic(axes, "y")
+        _name_ends(axes, ends, comparison, styles, float(most), first=1.0, log=True)
+        axes.set_title(task_title(task))
+        axes.xaxis.set_major_locator(FixedLocator([tick for tick in (1, 2, 4, 6, 8, 12, 20, 35, 50) if tick <= most]))
+        if place % COLUMNS == 0:
+            axes.set_ylabel("expected test loss")
+        if place >= len(tasks) - COLUMNS:
+            axes.set_xlabel("trials")
+    return figure
+
+
+def generalization_group(comparison: OptimizerComparison) -> Group | None:
+    """Return the optimizers of the generalization figure, None if its tasks or a learned optimizer are missing."""
+    table = comparison.table
+    if not all(task in table.tasks for task, _ in GENERALIZATION):
+        return None
+    learned = [
+        name
+        for name, entry in table.optimizers.items()
+        if entry.family == "learned"
+        and any(each.get("name") == "digits-sigmoid" for each in (entry.trained_on or {}).get("tasks", []))
+        and all((task, name) in comparison.scored for task, _ in GENERALIZATION)
+    ]
+    classics = [name for word in CLASSICS for name, entry in table.optimizers.items() if entry.optimizer == word]
+    return Group("generalization", "", (*learned[:2], *classics)[:MOST_LINES]) if learned else None
+
+
+def generalization_figure(comparison: OptimizerComparison, group: Group) -> Figure:
+    """Draw training loss on networks unlike the one that was meta-trained on, three panels."""
+    figure, panels = _grid(len(GENERALIZATION))
+    styles = styles_of(comparison)
+    for place, (axes, (task, title)) in enumerate(zip(panels, GENERALIZATION, strict=True)):
+        ends = {}
+        lows, highs = [], []
+        for name in group.optimizers:
+            found = comparison.scored.get((task, name))
+            if found is None:
+                continue
+            mean = found.train.mean(axis=0)
+            learned = comparison.table.optimizers[name].family == "learned"
+            style = styles[name]
+            width = 1.7 if learned else 0.9
+            axes.plot(found.steps, mean, color=style.colour, linestyle=style.dash, linewidth=width, zorder=3 if learned else 2)
+            ends[name] = float(mean[-1])
+            lows.append(float(mean.min()))
+            highs.append(max(float(mean[0]), float(mean[-1])))
+        axes.set_yscale("log")
+        axes.set_ylim(min(lows) * 0.8, max(highs) * 1.15)
+        logarithmic(axes, "y")
+        horizon = float(comparison.table.tasks[task].horizon)
+        _name_ends(axes, ends, comparison, styles, horizon, log=True)
+        axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
+        axes.set_title(title)
+        axes.set_xlabel("steps")
+        if place == 0:
+            axes.set_ylabel("training loss")
+    return figure
+
+
+def task_title(task: str) -> str:
+    """Return a task's name as a panel's title.
+
+    >>> task_title("digits-sigmoid-2-layers")
+    'digits, sigmoid, 2 layers'
+    """
+    return task.replace("-2-layers", ", 2 layers").replace("-", ", ").replace("logistic, ", "logistic ").replace("robust, ", "robust ")
+
+
+def _grid(number: int) -> tuple[Figure, list[Axes]]:
+    columns = min(COLUMNS, number)
+    rows = -(-number // columns)
+    figure = Figure(figsize=(TEXT_WIDTH if columns > 1 else 0.6 * TEXT_WIDTH, 1.55 * rows + 0.25), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[number:]:
+        axes.set_axis_off()
+    return figure, panels[:number]
+
+
+def _name_ends(
+    axes: Axes,
+    ends: Mapping[str, float],
+    comparison: OptimizerComparison,
+    styles: Mapping[str, LineStyle],
+    last: float,
+    *,
+    first: float = 0.0,
+    log: bool = False,
+) -> None:
+    """Write each line's name right of its end, apart from each other, with a thin leader; makes the room for it."""
+    width = (last - first) * (1.0 + LABEL_ROOM)
+    axes.set_xlim(first, first + width)
+    axes.spines["bottom"].set_bounds(first, last)
+    axes.grid(visible=False)
+    low, high = axes.get_ylim()
+    axes.hlines([tick for tick in axes.get_yticks() if low <= tick <= high], first, last, color="#E4E4E4", linewidth=0.5, zorder=0.5)
+
+    def height(value: float) -> float:
+        """Return a value's place, 0 at the bottom of the panel, 1 at its top."""
+        place = np.log(value / low) / np.log(high / low) if log else (value - low) / (high - low)
+        return float(np.clip(place, 0.0, 1.0))
+
+    names = sorted(ends, key=lambda name: (height(ends[name]), name))
+    places = spread([height(ends[name]) for name in names], 0.078)
+    transform = axes.get_yaxis_transform()
+    for name, place in zip(names, places, strict=True):
+        colour = styles[name].colour
+        left = (last - first) / width
+        axes.plot(
+            [left + 0.005, left + 0.035], [height(ends[name]), place], transform=axes.transAxes, color=colour, linewidth=0.5, clip_on=False
+        )
+        axes.text(
+            left + 0.045, place, short_title(comparison.title(name)), transform=axes.transAxes, color=colour, fontsize=LABEL_SIZE, va="center"
+        )  # fmt: skip
+    del transform
+
+
+def short_title(title: str) -> str:
+    """Return a title that fits beside a panel.
+
+    >>> short_title("AdamW, cosine decay")
+    'AdamW, cosine'
+    """
+    return title.replace(" decay", "").replace("schedule", "sched.") if len(title) > 12 else title
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Return places in [0, 1], ascending as the wanted ones, at least `gap` apart where there is room, as near as a few sweeps bring them.
+
+    >>> [round(place, 2) for place in spread([0.5, 0.5], 0.1)], spread([0.2, 0.8], 0.1)
+    ([0.45, 0.55], [0.2, 0.8])
+    """
+    places = list(wanted)
+    for _ in range(200):
+        for at in range(len(places) - 1):
+            lacking = gap - (places[at + 1] - places[at])
+            if lacking > 1e-9:
+                places[at] -= lacking / 2
+                places[at + 1] += lacking / 2
+        shift = max(0.0, -min(places, default=0.0)) - max(0.0, max(places, default=1.0) - 1.0)
+        if abs(shift) < 1e-9:
+            break
+        if shift > 0:
+            places[0] = max(places[0], 0.0)
+        else:
+            places[-1] = min(places[-1], 1.0)
+    return places
+
+
+_ = (MaxNLocator, NullFormatter)
