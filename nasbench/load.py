@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.resources
 import importlib.util
 import inspect
@@ -52,6 +53,21 @@ FAMILIES = (
     "opponent",
     "other",
 )
+
+
+ABSENT = "not installed"
+"""The version of a library that is not there; see `installed_version`."""
+
+
+def installed_version(distribution: str) -> str:
+    """Return the version of an installed library, by its name at the package index, or `ABSENT`.
+
+    Methods that call a library read its version here, for their title and for the setting that pins it.
+    """
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ABSENT
 
 
 class LoadError(ValueError):

@@ -1,0 +1,105 @@
+"""TPE of Optuna: Akiba et al., KDD 2019, arXiv:1907.10902; an opponent, through the library itself.
+
+Another algorithm than hyperopt's under the same name (`tpe.py`): of n observations the best min(ceil(0.1 n), 25) are good, 10
+random architectures come first, and a category's weight is spread by a kernel. The library's defaults, each given here so that
+a new release does not move them unseen. `hyperopt` has the numbers of our own TPE, for a comparison at equal settings.
+
+Departures: none; the constant liar is without effect where one training runs at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from nasbench.load import Method, installed_version
+from nasbench.query import Observation, Search
+from nasbench.settings import check_choice, check_integer, check_number
+from nasbench.space import Architecture, SearchSpace
+
+from ._opponent import SEEDS, Fence, ask_and_tell, needed
+
+VERSION = installed_version("optuna")
+
+METHOD = Method(
+    title=f"Optuna {VERSION} TPE",
+    paper="Akiba et al.: Optuna: A next-generation hyperparameter optimization framework, KDD 2019, arXiv:1907.10902",
+    year=2019,
+    mode="table",
+    family="opponent",
+    extra="opponents",
+    variants={
+        "hyperopt": {"startup": 20, "gamma": 0.25, "root": True},
+        "multivariate": {"multivariate": True},
+    },
+)
+
+
+def optuna_tpe(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    epochs: tuple[int, ...],
+    *,
+    startup: int = 10,
+    gamma: float = 0.1,
+    root: bool = False,
+    candidates: int = 24,
+    multivariate: bool = False,
+    release: str = VERSION,
+) -> Search:
+    """Ask Optuna's TPE sampler, without end.
+
+    Args:
+        space: the search space.
+        rng: source of the sampler's seed.
+        epochs: the fidelities on offer; the last one is asked for.
+        startup: random architectures before the model is used, from 1.
+        gamma: of n observations ceil(gamma n) are good, at most 25; above 0.
+        root: take ceil(gamma sqrt(n)) instead, as hyperopt does.
+        candidates: draws of the good ones' density, from 1.
+        multivariate: model decisions together.
+        release: version of the library that must be installed.
+
+    Raises:
+        SettingError: a setting outside its range, or another version is installed.
+        OpponentError: the library is not installed.
+    """
+    check_integer("startup", startup, 1)
+    check_number("gamma", gamma, 0.0, above=True)
+    check_choice("root", root, (False, True))
+    check_integer("candidates", candidates, 1)
+    check_choice("multivariate", multivariate, (False, True))
+    optuna = needed("optuna", "optuna", release)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    def good(number: int) -> int:
+        return min(math.ceil(gamma * (math.sqrt(number) if root else number)), 25)
+
+    fence = Fence(rng)
+    with fence.inside(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that multivariate is experimental
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=startup,
+            n_ei_candidates=candidates,
+            gamma=good,
+            multivariate=multivariate,
+            seed=int(rng.integers(SEEDS)),
+        )
+        study = optuna.create_study(sampler=sampler, direction="maximize")
+    options = {
+        str(place): optuna.distributions.CategoricalDistribution(tuple(range(count)))
+        for place, count in enumerate(space.choices)
+    }
+    numbers: list[int] = []
+
+    def ask() -> Architecture:
+        trial = study.ask(options)
+        numbers.append(trial.number)
+        return tuple(int(trial.params[name]) for name in options)
+
+    def tell(observation: Observation) -> None:
+        study.tell(numbers[-1], observation.validation_accuracy)
+
+    yield from ask_and_tell(ask, tell, fence, epochs[-1])
