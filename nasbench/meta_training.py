@@ -35,8 +35,9 @@ RUNS: dict[str, Run] = {
     "l2l": L2LRun("digits-sigmoid", "log-sign", scale=0.1, episodes=300),
     "mlp_lopt": PESRun(("digits-sigmoid", "digits-relu"), outer_steps=550),
 }
-"""Settings were fixed before anything was scored: section 3.1 (e, f) of our notes on learned optimizers and the papers' own. Two things were
-not given: the gradient's factor on quadratics (1, 20 and 128 were tried for 60 episodes on training and held-out instances of a copy of the
+"""Settings were fixed before anything was scored: section 3.1 (e, f) of our notes on learned optimizers and the papers' own.
+Two things were not given:
+the gradient's factor on quadratics (1, 20 and 128 were tried for 60 episodes on training and held-out instances of a copy of the
 families; 128 undoes the mean over problems and was best) and the lengths, which are where the runs stood when time was up: held-out
 losses were still falling for `l2l` and `mlp_lopt`."""
 
