@@ -58,7 +58,7 @@ class Fence:
         """Draw the seeds of the run's global generators."""
         ours, numpys = rng.integers(SEEDS, size=2).tolist()
         self._python = random.Random(ours).getstate()
-        self._numpy = np.random.RandomState(numpys).get_state()  # noqa: NPY002
+        self._numpy = np.random.RandomState(numpys).get_state()
 
     @contextmanager
     def inside(self) -> Iterator[None]:
