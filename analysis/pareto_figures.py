@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .captions import dataset_title
+from .figures import LETTERS_AN_INCH
 from .pareto import LEVELS, SetComparison, attained
 from .style import BLACK, TEXT_WIDTH, LineStyle, line_styles, logarithmic
 
@@ -52,7 +53,10 @@ def gap_over_seconds(found: SetComparison) -> Figure:
 
 
 def attained_fronts(found: SetComparison) -> Figure | None:
-    """Draw the front that half of the runs attain, the band between a quarter and three quarters, and the true front.
+    """Draw how far above the true front the runs' attained fronts lie, at each value of the second objective.
+
+    The line is what half of the runs attain, the band between a quarter and three quarters. The fronts themselves would lie on
+    one another. Ticks at the lower edge: where the true front's points are.
 
     Returns:
         None for more than two objectives, which a plane does not hold.
@@ -66,58 +70,35 @@ def attained_fronts(found: SetComparison) -> Figure | None:
     for dataset, axes in panels.items():
         front = found.fronts[dataset]
         low, high = front.front[:, 1].min(), front.reference[1]
-        at = np.linspace(low, high, 400)
+        at = np.union1d(np.linspace(low, high, 400), front.front[:, 1])
+        best = attained([front.front], at, 1.0)
+        highest = 0.1
         for entrant in found.order:
             scored = found.scores.get((dataset, entrant))
             if scored is None:
                 continue
             style = styles[entrant]
-            often, half, seldom = (100 * attained(scored.finals, at, level) for level in LEVELS)
-            top = 100 * front.reference[0]
-            axes.fill_between(
-                at / divisor,
-                np.minimum(often, top),
-                np.minimum(seldom, top),
-                step="post",
-                color=style.colour,
-                alpha=0.15,
-                linewidth=0,
-            )
-            shown = np.isfinite(half)
+            often, half, seldom = (100 * (attained(scored.finals, at, level) - best) for level in LEVELS)
+            highest = max(highest, float(np.quantile(half, 0.9)))
+            axes.fill_between(at / divisor, often, seldom, step="post", color=style.colour, alpha=0.12, linewidth=0)
             axes.plot(
-                at[shown] / divisor,
-                half[shown],
-                drawstyle="steps-post",
-                color=style.colour,
-                linestyle=style.dash,
-                linewidth=0.9,
+                at / divisor, half, drawstyle="steps-post", color=style.colour, linestyle=style.dash, linewidth=1.0
             )
         axes.plot(
-            front.front[:, 1] / divisor,
-            100 * front.front[:, 0],
-            ".",
-            color=BLACK,
-            markersize=2.2,
-            zorder=5,
-            linestyle="none",
+            front.front[:, 1] / divisor, np.zeros(len(front.front)), "|", color=BLACK, markersize=5, clip_on=False
         )
-        axes.set_yscale("log")
         axes.set_xlim(low / divisor, high / divisor)
-        # The lower part is where searches differ; a cell that learns nothing is anybody's.
-        errors = 100 * front.front[:, 0]
-        axes.set_ylim(errors.min() / 1.05, min(100.0, 3.0 * float(np.median(errors))))
-        logarithmic(axes, "y")
+        axes.set_ylim(0.0, 1.6 * highest)
         axes.set_xlabel(label)
-    next(iter(panels.values())).set_ylabel("error (%)")
-    _legend(figure, found, styles, Line2D([], [], color=BLACK, marker=".", linestyle="none", label="true front"))
+    next(iter(panels.values())).set_ylabel("error above the true front (points)")
+    _legend(figure, found, styles, Line2D([], [], color=BLACK, marker="|", linestyle="none", label="true front"))
     return figure
 
 
 def _panels(found: SetComparison) -> tuple[Figure, dict[str, Axes]]:
     count = len(found.fronts)
-    rows = -(-len(found.order) // 3)
-    width = TEXT_WIDTH if count > 1 else 0.62 * TEXT_WIDTH
-    figure = Figure(figsize=(width, 1.9 + 0.16 * rows), layout="constrained")
+    rows = -(-(len(found.order) + 1) // _columns(found))
+    figure = Figure(figsize=(_width(found), 1.9 + 0.16 * rows), layout="constrained")
     grid = figure.subplots(1, count, squeeze=False)
     panels = dict(zip(found.fronts, grid.flat, strict=True))
     for dataset, axes in panels.items():
@@ -125,9 +106,19 @@ def _panels(found: SetComparison) -> tuple[Figure, dict[str, Axes]]:
     return figure, panels
 
 
+def _width(found: SetComparison) -> float:
+    return TEXT_WIDTH if len(found.fronts) > 1 else 0.62 * TEXT_WIDTH
+
+
+def _columns(found: SetComparison) -> int:
+    """Return how many entries of the legend fit beside one another."""
+    longest = max(len(found.experiment.titles[one]) for one in found.order)
+    return max(1, min(4, int(_width(found) * LETTERS_AN_INCH) // (longest + 8)))
+
+
 def _legend(figure: Figure, found: SetComparison, styles: dict[str, LineStyle], *more: Line2D) -> None:
     handles = [
         Line2D([], [], color=styles[one].colour, linestyle=styles[one].dash, label=found.experiment.titles[one])
         for one in found.order
     ]
-    figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=3, columnspacing=1.4)
+    figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=_columns(found), columnspacing=1.4)

@@ -131,8 +131,9 @@ def gap_caption(found: SetComparison) -> str:
 def front_caption(found: SetComparison) -> str:
     """Return the caption of the attained fronts."""
     return (
-        f"Fronts attained at the full budget: the line by half of the runs, the band between a quarter and three quarters "
-        f"(levels of the empirical attainment function). Points: the true front. {sets(found)} {sample(found)}"
+        f"Fronts attained at the full budget, as error above the true front at each size: the line by half of the runs, the "
+        f"band between a quarter and three quarters (levels of the empirical attainment function). A line begins where so "
+        f"many runs have a cell of at most that size. Ticks: the true front's points. {sets(found)} {sample(found)}"
     )
 
 
