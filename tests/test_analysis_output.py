@@ -14,7 +14,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from synthetic_records import write_chunk, write_experiment, write_walks
 
-from nasbench.analysis import captions, chunks, figures, records, report, style, tables, wide
+from nasbench.analysis import captions, chunks, figures, overall, ranks, records, report, stamp, style, tables, wide
 from nasbench.analysis.comparison import compare
 
 RATES = {"random_search": 0.0, "regularized_evolution": 0.06, "local_search": 0.05}
@@ -331,7 +331,7 @@ def test_report_writes_the_same_bytes_twice(folder, tmp_path):
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     written = [path for path in (tmp_path / "one").rglob("*") if path.is_file()]
-    assert sorted(written) == sorted(first.files)
+    assert sorted(written) == sorted([*first.files, tmp_path / "one" / stamp.STAMP])
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in written)
     pdf = (tmp_path / "one" / "figures" / "regret-over-seconds.pdf").read_bytes()
     assert pdf.startswith(b"%PDF") and b"/Subtype /Type0" in pdf and b"/Subtype /Type3" not in pdf
@@ -350,7 +350,9 @@ def test_report_of_many_entrants_has_rows(many, tmp_path):
     assert sum(len(plot.figure.axes) for plot in plots) == len(figures.groups_of(made.comparison))
 
 
-@pytest.mark.parametrize("module", [captions, chunks, figures, style, tables], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [captions, chunks, figures, overall, ranks, style, tables], ids=lambda module: module.__name__
+)
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
