@@ -173,7 +173,11 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
     targets: dict[str, Target] = {}
     scored: dict[tuple[str, str], Scored] = {}
     for task in table.tasks:
-        present = [name for name in table.optimizers if (task, 1) in table.rows and scored_losses(table, task, name) is not None]
+        present = [
+            name
+            for name in table.optimizers
+            if (task, 1) in table.rows and scored_losses(table, task, name) is not None
+        ]
         target = _target(table, task, present)
         if target is None:
             warnings.append(f"{task}: no target, fewer than {scores.FEWEST_BASELINES} of its baselines were run")
@@ -188,14 +192,25 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
                 continue
             scored[task, name] = one = _score(table, task, name, target, envelope, found, rng)
             if one.diverged:
-                warnings.append(f"{task}: {one.diverged} of {len(one.curves)} runs of {name} diverged or failed; they count")
-            warnings += [f"{task}: best setting of {name} on the edge of its search space: {edge}" for edge in entry.on_edge.get(task, [])]
+                warnings.append(
+                    f"{task}: {one.diverged} of {len(one.curves)} runs of {name} diverged or failed; they count"
+                )
+            warnings += [
+                f"{task}: best setting of {name} on the edge of its search space: {edge}"
+                for edge in entry.on_edge.get(task, [])
+            ]
     if not scored:
         raise ComparisonError("the table holds no optimizer with runs on the scored seeds")
     rulesets = [_ruleset(table, word, targets, scored, frozen, rng) for word in ("tuned", "self-tuning")]
     ledger = _ledger(table, frozen, scored)
     return OptimizerComparison(
-        table, frozen, targets, scored, tuple(each for each in rulesets if each is not None), tuple(ledger), tuple(warnings)
+        table,
+        frozen,
+        targets,
+        scored,
+        tuple(each for each in rulesets if each is not None),
+        tuple(ledger),
+        tuple(warnings),
     )
 
 
@@ -237,7 +252,13 @@ def _fall(curve: FloatArray) -> FloatArray:
 
 
 def _score(
-    table: OptimizerTable, task: str, name: str, target: Target | None, envelope: FloatArray | None, seen: Overlap, rng: np.random.Generator
+    table: OptimizerTable,
+    task: str,
+    name: str,
+    target: Target | None,
+    envelope: FloatArray | None,
+    seen: Overlap,
+    rng: np.random.Generator,
 ) -> Scored:
     entry, runs = table.optimizers[name], table.curves(task, name, scored=True)
     steps, curves = scored_losses(table, task, name) or (runs.steps, runs.test_loss[0])
@@ -249,7 +270,9 @@ def _score(
     else:
         low = high = np.full(columns.shape[1], np.nan)
     mean, last = columns.mean(axis=0), len(steps) - 1
-    final, train_final, area = (Estimate(float(mean[at]), float(low[at]), float(high[at])) for at in (last, last + 1, last + 2))
+    final, train_final, area = (
+        Estimate(float(mean[at]), float(low[at]), float(high[at])) for at in (last, last + 1, last + 2)
+    )
     mean_curve = smooth.mean(axis=0)
     missing = scores.BaselineSteps(float("nan"), False)
     return Scored(
@@ -270,7 +293,9 @@ def _tuning(table: OptimizerTable, task: str, name: str) -> FloatArray:
     """Return the expected test loss after 1, ..., N trials; a list of settings is tried in its order."""
     entry, runs = table.optimizers[name], table.curves(task, name, scored=False)
     ceiling = table.tasks[task].ceiling
-    outer, test = (np.where(np.isfinite(loss[..., -1]), loss[..., -1], ceiling) for loss in (runs.outer_loss, runs.test_loss))
+    outer, test = (
+        np.where(np.isfinite(loss[..., -1]), loss[..., -1], ceiling) for loss in (runs.outer_loss, runs.test_loss)
+    )
     ordered = entry.ruleset == "tuned" and not entry.search_space
     return scores.tuning_curve(outer.mean(axis=1), test.mean(axis=1), ordered=ordered)
 
@@ -283,7 +308,11 @@ def _ruleset(
     frozen: str | None,
     rng: np.random.Generator,
 ) -> Ruleset | None:
-    pool = [name for name, entry in table.optimizers.items() if entry.ruleset == word and any(key[1] == name for key in scored)]
+    pool = [
+        name
+        for name, entry in table.optimizers.items()
+        if entry.ruleset == word and any(key[1] == name for key in scored)
+    ]
     tasks = [task for task in targets if all((task, name) in scored for name in pool)]
     if not pool or not tasks:
         return None
@@ -291,7 +320,9 @@ def _ruleset(
     times = np.stack([scores.censored_median(each) for each in every], axis=1)
     ratios = scores.performance_ratios(times)
     value = scores.profile_score(ratios)
-    drawn = [rng.integers(each.shape[1], size=(statistics.RESAMPLES, each.shape[1])) for each in every]  # seeds stay paired
+    drawn = [
+        rng.integers(each.shape[1], size=(statistics.RESAMPLES, each.shape[1])) for each in every
+    ]  # seeds stay paired
     medians = np.stack([scores.censored_median(each[:, rows]) for each, rows in zip(every, drawn, strict=True)], axis=1)
     low, high = statistics.percentile_interval(scores.profile_score(scores.performance_ratios(medians)).T)
     order = sorted(range(len(pool)), key=lambda place: (-value[place], pool[place]))
@@ -310,7 +341,11 @@ def _ruleset(
 
 
 def _speed(
-    scored: dict[tuple[str, str], Scored], tasks: list[str], name: str, frozen: str | None, drawn: list[NDArray[np.int64]]
+    scored: dict[tuple[str, str], Scored],
+    tasks: list[str],
+    name: str,
+    frozen: str | None,
+    drawn: list[NDArray[np.int64]],
 ) -> Estimate:
     """Return the geometric mean over tasks of the speed-up, with an interval: seeds resampled, the baseline's with them."""
     value = float(scores.geometric_mean(np.array([scored[task, name].speed_up for task in tasks])))

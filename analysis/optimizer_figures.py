@@ -12,22 +12,31 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator
+from scipy.optimize import isotonic_regression
 
 from .optimizer_comparison import OptimizerComparison, Ruleset
 from .optimizer_scores import LARGEST_RATIO, FloatArray, profile
-from .records import Entrant
-from .style import BLACK, DASHES, TEXT_WIDTH, LineStyle, line_styles, logarithmic
+from .style import BLACK, COLOURS, DASHES, TEXT_WIDTH, LineStyle, logarithmic
 
 MOST_LINES = 6  # a panel
 COLUMNS = 3
 LABEL_SIZE = 5.2  # points
-LABEL_ROOM = 0.44  # share of a panel's width, right of the last step, for names
+LABEL_ROOM = 0.5  # share of a panel's width, right of the last step, for names
 GENERALIZATION = (
     ("digits-sigmoid-40", "40 hidden units"),
     ("digits-sigmoid-2-layers", "two hidden layers"),
     ("digits-relu", "ReLU"),
 )
+SHORT = (
+    (", cosine decay", ", cos."),
+    (", cosine", ", cos."),
+    (", linear decay", ", lin."),
+    ("Schedule-Free AdamW", "Sched.-free"),
+    ("quadratic", "quad."),
+    ("Gaussian", "Gauss."),
+)
+"""Parts of titles that are shortened beside panels."""
 CLASSICS = ("adam", "rmsprop", "sgd", "nesterov")
 """Hand-designed optimizers in the paper's figure."""
 
@@ -64,22 +73,37 @@ def groups_of(comparison: OptimizerComparison) -> list[Group]:
 
 
 def styles_of(comparison: OptimizerComparison) -> dict[str, LineStyle]:
-    """Return a style for each optimizer, the same in every figure; colours differ within a group, the baseline is dotted black."""
-    family = {name: group.name for group in groups_of(comparison) if group.name != "leaders" for name in group.optimizers}
-    entrants: Mapping[str, Entrant] = {
-        name: Entrant(strategy=entry.optimizer, runs=1, family=family.get(name, ""))
-        for name, entry in comparison.table.optimizers.items()
-        if name != comparison.baseline
-    }
-    found = line_styles(entrants)
-    if comparison.baseline is not None:
-        found[comparison.baseline] = LineStyle(BLACK, DASHES[3])
+    """Return a style for each optimizer, the same in all figures of a report: no two in a group share a colour, the baseline is dotted black."""
+    groups = groups_of(comparison)
+    found = {} if comparison.baseline is None else {comparison.baseline: LineStyle(BLACK, DASHES[3])}
+    dashes = [dash for dash in DASHES if dash != DASHES[3]]
+    for group in groups:
+        for place, name in enumerate(group.optimizers):
+            if name in found:
+                continue
+            near = [
+                found[other]
+                for each in groups
+                if name in each.optimizers
+                for other in each.optimizers
+                if other in found
+            ]
+            order = [
+                LineStyle(colour, dashes[(place + turn) % len(dashes)])
+                for turn in range(len(dashes))
+                for colour in COLOURS
+            ]
+            free = [style for style in order if style.colour not in {each.colour for each in near}]
+            unused = [style for style in free if style not in found.values()]
+            found[name] = (unused or free or order)[0]
     return found
 
 
 def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
     """Draw mean test loss with its 95 % interval over seeds against steps, a panel a task, with the target as a grey line."""
-    tasks = [task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)]
+    tasks = [
+        task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)
+    ]
     figure, panels = _grid(len(tasks))
     styles = styles_of(comparison)
     for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
@@ -87,7 +111,9 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
         lowest, highest = np.inf, 0.0
         target = comparison.targets.get(task)
         if target is not None:
-            axes.axhline(target.loss, color="#9A9A9A", linewidth=0.7, zorder=1.5)
+            axes.hlines(
+                target.loss, 0, comparison.table.tasks[task].horizon, color="#9A9A9A", linewidth=0.7, zorder=1.5
+            )
         for name in group.optimizers:
             found = comparison.scored.get((task, name))
             if found is None:
@@ -112,41 +138,61 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
     return figure
 
 
-def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure:
-    """Draw performance profiles, six lines a panel, best scores first: share of tasks within a factor of the fastest."""
-    parts = [ruleset.optimizers[first : first + MOST_LINES] for first in range(0, len(ruleset.optimizers), MOST_LINES)]
-    figure, panels = _grid(len(parts))
-    styles = styles_of(comparison)
+def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure | None:
+    """Draw performance profiles, six lines a panel, best scores first; None if nobody reached a target within four times the fastest."""
     at = np.linspace(1.0, LARGEST_RATIO, 601)
     shares = dict(zip(ruleset.optimizers, profile(ruleset.ratios, at), strict=True))
+    shown = [name for name in ruleset.optimizers if shares[name][-1] > 0]
+    if not shown:
+        return None
+    parts = [shown[first : first + MOST_LINES] for first in range(0, len(shown), MOST_LINES)]
+    figure, panels = _grid(len(parts), columns=2, height=2.0)
+    styles = styles_of(comparison)
+    top = max(0.5, float(np.ceil(10 * max(shares[name][-1] for name in shown) + 0.3) / 10))
     for place, (axes, part) in enumerate(zip(panels, parts, strict=True)):
         for rank, name in enumerate(part):
-            lift = 0.006 * (len(part) / 2 - rank)  # lines that coincide stay apart by a hair
-            axes.plot(at, shares[name] + lift, color=styles[name].colour, linestyle=styles[name].dash, drawstyle="steps-post")
-        axes.set_ylim(-0.04, 1.04)
+            lift = 0.012 * top * ((len(part) - 1) / 2 - rank)  # lines that coincide stay apart by a hair
+            axes.plot(
+                at,
+                shares[name] + lift,
+                color=styles[name].colour,
+                linestyle=styles[name].dash,
+                drawstyle="steps-post",
+                clip_on=False,
+            )
+        axes.set_ylim(-0.03 * top, top)
         _name_ends(axes, {name: float(shares[name][-1]) for name in part}, comparison, styles, LARGEST_RATIO, first=1.0)
         axes.set_xticks([1, 2, 3, 4])
-        axes.set_title(f"places {place * MOST_LINES + 1} to {place * MOST_LINES + len(part)}")
-        axes.set_xlabel("steps to target / fewest of the pool")
-        if place % COLUMNS == 0:
+        if len(parts) > 1:
+            axes.set_title(f"places {place * MOST_LINES + 1} to {place * MOST_LINES + len(part)}")
+        axes.set_xlabel("steps to target, times the fewest")
+        if place % 2 == 0:
             axes.set_ylabel("share of tasks")
     return figure
 
 
 def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
     """Draw the expected test loss after 1, ..., N trials, a panel a task; an optimizer without settings is a level line."""
-    tasks = [task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)]
+    tasks = [
+        task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)
+    ]
     figure, panels = _grid(len(tasks))
     styles = styles_of(comparison)
     for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
-        curves = {name: comparison.scored[task, name].tuning for name in group.optimizers if (task, name) in comparison.scored}
+        curves = {
+            name: comparison.scored[task, name].tuning for name in group.optimizers if (task, name) in comparison.scored
+        }
         most = max(2, *map(len, curves.values()))
         ends = {}
         for name, curve in curves.items():
             level = comparison.table.optimizers[name].ruleset != "tuned"
             shown: FloatArray = np.repeat(curve, most) if level else curve
             axes.plot(
-                np.arange(1, len(shown) + 1), shown, color=styles[name].colour, linestyle=styles[name].dash, linewidth=1.0
+                np.arange(1, len(shown) + 1),
+                shown,
+                color=styles[name].colour,
+                linestyle=styles[name].dash,
+                linewidth=1.0,
             )
             ends[name] = float(shown[-1])
         axes.set_yscale("log")
@@ -194,7 +240,9 @@ def generalization_figure(comparison: OptimizerComparison, group: Group) -> Figu
             learned = comparison.table.optimizers[name].family == "learned"
             style = styles[name]
             width = 1.7 if learned else 0.9
-            axes.plot(found.steps, mean, color=style.colour, linestyle=style.dash, linewidth=width, zorder=3 if learned else 2)
+            axes.plot(
+                found.steps, mean, color=style.colour, linestyle=style.dash, linewidth=width, zorder=3 if learned else 2
+            )
             ends[name] = float(mean[-1])
             lows.append(float(mean.min()))
             highs.append(max(float(mean[0]), float(mean[-1])))
@@ -217,13 +265,20 @@ def task_title(task: str) -> str:
     >>> task_title("digits-sigmoid-2-layers")
     'digits, sigmoid, 2 layers'
     """
-    return task.replace("-2-layers", ", 2 layers").replace("-", ", ").replace("logistic, ", "logistic ").replace("robust, ", "robust ")
+    return (
+        task.replace("-2-layers", ", 2 layers")
+        .replace("-", ", ")
+        .replace("logistic, ", "logistic ")
+        .replace("robust, ", "robust ")
+    )
 
 
-def _grid(number: int) -> tuple[Figure, list[Axes]]:
-    columns = min(COLUMNS, number)
+def _grid(number: int, columns: int = COLUMNS, height: float = 1.55) -> tuple[Figure, list[Axes]]:
+    columns = min(columns, number)
     rows = -(-number // columns)
-    figure = Figure(figsize=(TEXT_WIDTH if columns > 1 else 0.6 * TEXT_WIDTH, 1.55 * rows + 0.25), layout="constrained")
+    figure = Figure(
+        figsize=(TEXT_WIDTH if columns > 1 else 0.6 * TEXT_WIDTH, height * rows + 0.1), layout="constrained"
+    )
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels[number:]:
         axes.set_axis_off()
@@ -246,7 +301,14 @@ def _name_ends(
     axes.spines["bottom"].set_bounds(first, last)
     axes.grid(visible=False)
     low, high = axes.get_ylim()
-    axes.hlines([tick for tick in axes.get_yticks() if low <= tick <= high], first, last, color="#E4E4E4", linewidth=0.5, zorder=0.5)
+    axes.hlines(
+        [tick for tick in axes.get_yticks() if low <= tick <= high],
+        first,
+        last,
+        color="#E4E4E4",
+        linewidth=0.5,
+        zorder=0.5,
+    )
 
     def height(value: float) -> float:
         """Return a value's place, 0 at the bottom of the panel, 1 at its top."""
@@ -255,49 +317,49 @@ def _name_ends(
 
     names = sorted(ends, key=lambda name: (height(ends[name]), name))
     places = spread([height(ends[name]) for name in names], 0.078)
-    transform = axes.get_yaxis_transform()
     for name, place in zip(names, places, strict=True):
         colour = styles[name].colour
         left = (last - first) / width
         axes.plot(
-            [left + 0.005, left + 0.035], [height(ends[name]), place], transform=axes.transAxes, color=colour, linewidth=0.5, clip_on=False
+            [left + 0.005, left + 0.035],
+            [height(ends[name]), place],
+            transform=axes.transAxes,
+            color=colour,
+            linewidth=0.5,
+            clip_on=False,
         )
-        axes.text(
+        label = axes.text(
             left + 0.045, place, short_title(comparison.title(name)), transform=axes.transAxes, color=colour, fontsize=LABEL_SIZE, va="center"
         )  # fmt: skip
-    del transform
+        label.set_in_layout(False)  # the room is in the panel already
 
 
 def short_title(title: str) -> str:
     """Return a title that fits beside a panel.
 
-    >>> short_title("AdamW, cosine decay")
-    'AdamW, cosine'
+    >>> short_title("AdamW, cosine decay"), short_title("Schedule-Free AdamW")
+    ('AdamW, cos.', 'Sched.-free')
     """
-    return title.replace(" decay", "").replace("schedule", "sched.") if len(title) > 12 else title
+    for word, short in SHORT:
+        title = title.replace(word, short)
+    return title if len(title) <= 16 else title[:15] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Return places in [0, 1], ascending as the wanted ones, at least `gap` apart where there is room, as near as a few sweeps bring them.
+    """Return places in [0, 1], in the order of the wanted ones, at least `gap` apart, as near to the wanted as squares can tell.
+
+    Isotonic regression of wanted place minus its rank times the gap; too many places shrink the gap.
+
+    Args:
+        wanted: ascending.
+        gap: smallest distance.
 
     >>> [round(place, 2) for place in spread([0.5, 0.5], 0.1)], spread([0.2, 0.8], 0.1)
     ([0.45, 0.55], [0.2, 0.8])
     """
-    places = list(wanted)
-    for _ in range(200):
-        for at in range(len(places) - 1):
-            lacking = gap - (places[at + 1] - places[at])
-            if lacking > 1e-9:
-                places[at] -= lacking / 2
-                places[at + 1] += lacking / 2
-        shift = max(0.0, -min(places, default=0.0)) - max(0.0, max(places, default=1.0) - 1.0)
-        if abs(shift) < 1e-9:
-            break
-        if shift > 0:
-            places[0] = max(places[0], 0.0)
-        else:
-            places[-1] = min(places[-1], 1.0)
-    return places
-
-
-_ = (MaxNLocator, NullFormatter)
+    if not wanted:
+        return []
+    gap = min(gap, 1.0 / max(1, len(wanted) - 1))
+    ranks = gap * np.arange(len(wanted))
+    level = np.clip(isotonic_regression(np.asarray(wanted) - ranks).x, 0.0, 1.0 - ranks[-1])
+    return [float(place) for place in level + ranks]

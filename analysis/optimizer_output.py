@@ -1,0 +1,316 @@
+"""Tables and summary of an optimizer comparison, for print (Markdown, LaTeX, CSV) and for machines (CSV).
+
+The two rulesets stand in tables of their own: numbers with N trials of tuning don't belong beside numbers with none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import optimizer_scores as scores
+from .optimizer_comparison import TRIALS, OptimizerComparison, Ruleset
+from .optimizer_figures import task_title
+from .statistics import Estimate
+from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, csv_text
+
+RULESET_WORDS = {"tuned": "tuned from a search space", "self-tuning": "without tuning (self-tuning and learned)"}
+
+
+def printed_tables(comparison: OptimizerComparison) -> list[PrintTable]:
+    """Return all tables for print: overall and final losses for each ruleset, trials, ledger."""
+    found = []
+    for ruleset in comparison.rulesets:
+        found += [
+            overall_table(comparison, ruleset),
+            losses_table(comparison, ruleset),
+            times_table(comparison, ruleset),
+        ]
+    found.append(trials_table(comparison))
+    if comparison.ledger:
+        found.append(ledger_table(comparison))
+    return found
+
+
+def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable:
+    """Make the table over tasks of one ruleset: profile score, speed-up, targets reached, what a step costs."""
+    frozen = _frozen(comparison)
+    columns = (
+        Column("", "Profile score", "profile_score"),
+        Column("", f"Speed-up over {frozen}", "speed_up"),
+        Column("", "Targets reached", "targets_reached"),
+        Column("", "ms a step", "milliseconds_per_step"),
+    )
+    rows = []
+    best = max(each.value for each in ruleset.score.values())
+    fastest = max(each.value for each in ruleset.speed_up.values())
+    for place, name in enumerate(ruleset.optimizers):
+        milliseconds = 1000 * float(
+            np.median([comparison.scored[task, name].seconds_per_step for task in ruleset.tasks])
+        )
+        score, speed = ruleset.score[name], ruleset.speed_up[name]
+        rows.append(
+            (
+                comparison.title(name),
+                (
+                    _entry(score, mark="best" if score.value == best > 0 else ""),
+                    _entry(speed, mark="best" if speed.value == fastest else ""),
+                    Entry(float(np.isfinite(ruleset.times[place]).sum()), digits=0),
+                    Entry(milliseconds, digits=3),
+                ),
+            )
+        )
+    text = (
+        f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: performance profile of the "
+        f"median steps to target, integrated to four times the fastest of this pool ({len(ruleset.optimizers)} optimizers, pool "
+        f"{ruleset.pool}); it changes with the pool. Speed-up: geometric mean over tasks of how many times fewer steps than tuned "
+        f"{frozen} are needed; it does not. ± half the width of the 95 % bootstrap interval, seeds resampled within each task, "
+        "targets held. Targets reached: tasks whose target the median run reaches. ms a step: measured, median over tasks, not ranked on. "
+        f"Bold: best of the column.{_stamp(comparison)}"
+    )
+    return PrintTable(
+        f"optimizers-{ruleset.name}", columns, (), tuple(rows), text, f"Optimizers {RULESET_WORDS[ruleset.name]}"
+    )
+
+
+def losses_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable:
+    """Make the table of final test losses of one ruleset, a column a task."""
+    tasks = [
+        task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in ruleset.optimizers)
+    ]
+    columns = tuple(Column("Final test loss", task_title(task), f"final_test_loss_{task}") for task in tasks)
+    finals = {
+        (task, name): comparison.scored[task, name].final
+        for task in tasks
+        for name in ruleset.optimizers
+        if (task, name) in comparison.scored
+    }
+    rows = []
+    for name in ruleset.optimizers:
+        entries = []
+        for task in tasks:
+            least = min(value.value for (other, _), value in finals.items() if other == task)
+            value = finals.get((task, name))
+            mark: Mark = "best" if value is not None and value.value == least else ""
+            entries.append(NOTHING if value is None else _entry(value, digits=3, mark=mark))
+        stamped = {
+            comparison.scored[task, name].overlap.verdict for task in tasks if (task, name) in comparison.scored
+        } - {"none"}
+        rows.append((comparison.title(name) + (" *" if stamped else ""), tuple(entries)))
+    text = (
+        f"Final test loss of optimizers {RULESET_WORDS[ruleset.name]}: chosen on the outer loss of the tuning seeds, mean over fresh seeds ± "
+        "half the width of the 95 % bootstrap interval. A run that failed has the task's ceiling as its loss. Bold: best mean. "
+        f"*: meta-trained on one of these tasks or on its training data; the ledger says which.{_stamp(comparison)}"
+    )
+    return PrintTable(f"losses-{ruleset.name}", columns, (), tuple(rows), text, f"Final losses, {ruleset.name}")
+
+
+def times_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable:
+    """Make the table of median steps to target of one ruleset, a column a task."""
+    columns = tuple(Column("Steps to target", task_title(task), f"steps_to_target_{task}") for task in ruleset.tasks)
+    rows = []
+    for place, name in enumerate(ruleset.optimizers):
+        times = ruleset.times[place]
+        fastest = np.min(ruleset.times, axis=0)
+        rows.append(
+            (
+                comparison.title(name),
+                tuple(
+                    Entry(float(time), digits=0, mark="best" if time == least else "") if np.isfinite(time) else NOTHING
+                    for time, least in zip(times, fastest, strict=True)
+                ),
+            )
+        )
+    targets = "; ".join(
+        f"{task_title(task)} {comparison.targets[task].loss:.3g} "
+        f"({comparison.title(comparison.targets[task].baseline)})"
+        for task in ruleset.tasks
+    )
+    text = (
+        f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test loss; {DASH}: the median run misses it "
+        f"(missed targets count as infinite). Targets, each the median of what the strongest tuned baseline reaches: {targets}."
+        f"{_stamp(comparison)}"
+    )
+    return PrintTable(
+        f"steps-to-target-{ruleset.name}", columns, (), tuple(rows), text, f"Steps to target, {ruleset.name}"
+    )
+
+
+def trials_table(comparison: OptimizerComparison) -> PrintTable:
+    """Make the table of tuning curves over tasks: expected final loss after n trials, over the baseline's with all trials."""
+    columns = tuple(
+        Column("Expected loss after trials", str(count), f"relative_loss_after_{count}") for count in TRIALS
+    )
+    rows = []
+    for name in comparison.table.optimizers:
+        entries = []
+        for count in TRIALS:
+            ratios = []
+            for task in comparison.table.tasks:
+                ours, base = (
+                    comparison.scored.get((task, name)),
+                    comparison.scored.get((task, comparison.baseline or "")),
+                )
+                if ours is None or base is None:
+                    continue
+                level = comparison.table.optimizers[name].ruleset != "tuned"
+                value = ours.tuning[0] if level else scores.after_trials(ours.tuning, [count])[0]
+                ratios.append(value / base.tuning[-1])
+            # Tasks with fewer trials have no such value; a mean over the rest would not be comparable along the row.
+            known = [ratio for ratio in ratios if not np.isnan(ratio)]
+            whole = known and len(known) == len(ratios)
+            entries.append(Entry(float(np.exp(np.mean(np.log(known)))), digits=2) if whole else NOTHING)
+        rows.append((comparison.title(name), tuple(entries)))
+    text = (
+        f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; geometric mean over tasks. "
+        "Exact expectation over all choices of n of the trials; the best is chosen on the outer loss. "
+        f"{DASH}: some task has fewer trials; nothing is extrapolated. Rows without tuning are level by definition.{_stamp(comparison)}"
+    )
+    return PrintTable("trials", columns, (), tuple(rows), text, "Expected loss after n trials")
+
+
+def ledger_table(comparison: OptimizerComparison) -> PrintTable:
+    """Make the ledger of learned optimizers: a row for each optimizer, task and horizon, by distance."""
+    columns = (
+        Column("Final test loss", "learned", "final_test_loss"),
+        Column("Final test loss", f"tuned {_frozen(comparison)}", "baseline_final_test_loss"),
+        Column("Work", "meta-training", "meta_work"),
+        Column("Work", "baseline, a task", "baseline_work"),
+        Column("Work", "learned, a task", "learned_work"),
+        Column("", "Pays after tasks", "break_even_tasks"),
+    )
+    rows = []
+    for row in comparison.ledger:
+        stamp = "" if row.overlap.verdict == "none" else f"; overlap: {row.overlap.verdict}"
+        name = f"{comparison.title(row.optimizer)}, {task_title(row.task)}, {row.horizon}x ({row.distance or 'unknown'}{stamp})"
+        millions = [
+            value / 1e6 if np.isfinite(value) else float("nan")
+            for value in (row.meta_work, row.baseline_work, row.learned_work)
+        ]
+        after = float(np.ceil(row.break_even)) if np.isfinite(row.break_even) else float("nan")
+        rows.append(
+            (
+                name,
+                (
+                    Entry(row.final, digits=3),
+                    Entry(row.baseline_final, digits=3),
+                    *[Entry(value, digits=1) for value in millions],
+                    Entry(after, digits=0),
+                ),
+            )
+        )
+    text = (
+        "Ledger of learned optimizers. Work in millions of (forward + backward passes) x examples x parameters: of the meta-training, of the "
+        f"tuned {_frozen(comparison)} (all trials, then one run), and of the learned optimizer until the median run reaches the same smoothed loss "
+        f"({DASH}: it does not). Pays after: number of tasks after which meta-training has paid for itself ({DASH}: never). "
+        f"In brackets: distance from the nearest task of meta-training, and overlap by hash.{_stamp(comparison)}"
+    )
+    return PrintTable("ledger", columns, (), tuple(rows), text, "Ledger of learned optimizers")
+
+
+def scores_csv(comparison: OptimizerComparison) -> str:
+    """Return every score of every (task, optimizer) as CSV: losses, steps, work as counted; `inf` where a target is missed."""
+    rows: list[dict[str, Any]] = []
+    for (task, name), one in comparison.scored.items():
+        entry, target = comparison.table.optimizers[name], comparison.targets.get(task)
+        median = float(scores.censored_median(one.times))
+        rows.append(
+            {
+                "task": task, "optimizer": name, "ruleset": entry.ruleset, "family": entry.family, "seeds": len(one.curves),
+                "not_ok": one.diverged, "target": float("nan") if target is None else target.loss,
+                "target_set_by": "" if target is None else target.baseline,
+                "median_steps_to_target": median, "median_work_to_target": median * one.work_per_step,
+                "share_of_runs_at_target": float(np.isfinite(one.times).mean()) if target is not None else float("nan"),
+                **_ends("final_test_loss", one.final), **_ends("final_train_loss", one.train_final), **_ends("mean_test_loss", one.area),
+                "speed_up": one.speed_up, "steps_of_baseline": one.equivalent.steps, "saturated": one.equivalent.saturated,
+                "work_per_step": one.work_per_step, "seconds_per_step": one.seconds_per_step,
+                "overlap": one.overlap.verdict, "distance": one.distance,
+            }
+        )  # fmt: skip
+    return csv_text(rows)
+
+
+def tuning_csv(comparison: OptimizerComparison) -> str:
+    """Return all tuning curves as CSV."""
+    return csv_text(
+        [
+            {"task": task, "optimizer": name, "trials": count, "expected_test_loss": float(value)}
+            for (task, name), one in comparison.scored.items()
+            for count, value in enumerate(one.tuning, 1)
+        ]
+    )
+
+
+def curves_csv(comparison: OptimizerComparison) -> str:
+    """Return mean learning curves with their intervals as CSV."""
+    return csv_text(
+        [
+            {
+                "task": task,
+                "optimizer": name,
+                "step": int(step),
+                "mean_test_loss": float(mean),
+                "low": float(low),
+                "high": float(high),
+            }
+            for (task, name), one in comparison.scored.items()
+            for step, mean, low, high in zip(one.steps, one.curves.mean(axis=0), one.low, one.high, strict=True)
+        ]
+    )
+
+
+def summary_markdown(comparison: OptimizerComparison) -> str:
+    """Return the summary: what leads in each ruleset, learned optimizers, everything that needs a reader's caution."""
+    table = comparison.table
+    lines = [
+        "# Optimizers",
+        "",
+        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} scored seeds at most, "
+        f"{len(table.tuning_seeds)} tuning seeds; table {table.digest[:16]}.",
+        "",
+    ]
+    for ruleset in comparison.rulesets:
+        first = ruleset.optimizers[0]
+        fast = max(ruleset.speed_up, key=lambda name: (ruleset.speed_up[name].value, name))
+        score, speed = ruleset.score[first], ruleset.speed_up[fast]
+        lines += [
+            f"## {ruleset.name.capitalize()}: {len(ruleset.optimizers)} optimizers, {len(ruleset.tasks)} tasks (pool {ruleset.pool})",
+            "",
+            f"- Profile score: {comparison.title(first)} {score.value:.2f} [{score.low:.2f}, {score.high:.2f}].",
+            f"- Speed-up over tuned {_frozen(comparison)}: {comparison.title(fast)} {speed.value:.2f} [{speed.low:.2f}, {speed.high:.2f}].",
+            "",
+        ]
+    if comparison.ledger:
+        lines += ["## Learned optimizers", ""]
+        for row in comparison.ledger:
+            better = "below" if row.final < row.baseline_final else "not below"
+            pays = f"pays after {int(np.ceil(row.break_even)):,} tasks" if np.isfinite(row.break_even) else "never pays"
+            lines.append(
+                f"- {comparison.title(row.optimizer)} on {task_title(row.task)} at {row.horizon}x ({row.distance or 'distance unknown'}): "
+                f"final loss {row.final:.3g}, {better} tuned {_frozen(comparison)} ({row.baseline_final:.3g}); {pays}."
+            )
+        lines.append("")
+    lines += [
+        "## To be read with caution",
+        "",
+        *[f"- {warning}" for warning in comparison.warnings or ("nothing",)],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _entry(value: Estimate, digits: int = 2, mark: Mark = "") -> Entry:
+    return Entry(value.value, (value.high - value.low) / 2, digits, mark)
+
+
+def _ends(name: str, value: Estimate) -> dict[str, float]:
+    return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+
+
+def _frozen(comparison: OptimizerComparison) -> str:
+    return "(no baseline)" if comparison.baseline is None else comparison.title(comparison.baseline)
+
+
+def _stamp(comparison: OptimizerComparison) -> str:
+    return f" Table {comparison.table.digest[:16]}."
