@@ -79,7 +79,10 @@ def attained_fronts(found: SetComparison) -> Figure | None:
                 continue
             style = styles[entrant]
             often, half, seldom = (100 * (attained(scored.finals, at, level) - best) for level in LEVELS)
-            highest = max(highest, float(np.quantile(half, 0.9)))
+            often, seldom = np.minimum(often, 100.0), np.minimum(seldom, 100.0)
+            half = np.where(np.isfinite(half), half, np.nan)
+            if np.isfinite(half).any():
+                highest = max(highest, float(np.nanquantile(half, 0.9)))
             axes.fill_between(at / divisor, often, seldom, step="post", color=style.colour, alpha=0.12, linewidth=0)
             axes.plot(
                 at / divisor, half, drawstyle="steps-post", color=style.colour, linestyle=style.dash, linewidth=1.0
@@ -90,7 +93,7 @@ def attained_fronts(found: SetComparison) -> Figure | None:
         axes.set_xlim(low / divisor, high / divisor)
         axes.set_ylim(0.0, 1.6 * highest)
         axes.set_xlabel(label)
-    next(iter(panels.values())).set_ylabel("error above the true front (points)")
+    next(iter(panels.values())).set_ylabel("error above front (points)")
     _legend(figure, found, styles, Line2D([], [], color=BLACK, marker="|", linestyle="none", label="true front"))
     return figure
 
