@@ -1,8 +1,9 @@
 """NAdamW with an ordered list of settings: the idea of TaskSet's `opt_list`, Metz et al. 2020, arXiv:2002.11887.
 
-Try the first setting, then the second, as far as the budget goes: a tuned default that needs no search space. The published list can't be had
-offline; this one was made greedily by `nasbench/meta_training_list.py` on four tasks that are not scored (on digits and MNIST-1D, whose
-examples are in tasks that are; `nadamw_list.json` has the digests). All settings have cosine decay, as TaskSet's have.
+Try the first setting, then the second, as far as the budget goes: a tuned default that needs no search space. The published
+list can't be had offline; this one was made greedily by `nasbench/meta_training_list.py` on four tasks that are not scored (on
+digits and MNIST-1D, whose examples are in tasks that are; `nadamw_list.json` has the digests). All settings have cosine decay,
+as TaskSet's have.
 """
 
 from __future__ import annotations
