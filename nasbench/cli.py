@@ -111,6 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
     from nasbench.compare_command import add_compare_command
 
     add_compare_command(command)
+    from nasbench.findings_command import add_findings_command
+
+    add_findings_command(command)
 
     sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
     sub.add_argument("table", help="a table that comes with the package, or a file")
