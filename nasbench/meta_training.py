@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -111,6 +110,8 @@ def restore_state(tensors: Mapping[str, Tensor], plain: Any, prefix: str = "stat
 
 def save_state(path: Path, state: Mapping[str, Any], digest: str, seconds: float) -> None:
     """Write a state whole or not at all."""
+    import safetensors.torch
+
     tensors, plain = flatten_state(state)
     text = {"digest": digest, "seconds": repr(seconds), "plain": json.dumps(plain)}
     unfinished = path.with_suffix(".unfinished")
@@ -124,6 +125,8 @@ def read_state(path: Path, digest: str) -> tuple[Any, float]:
     Raises:
         MetaTrainingError: the state is of other settings or another version of torch.
     """
+    import safetensors.torch
+
     data = path.read_bytes()
     text = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     if text["digest"] != digest:
@@ -154,6 +157,8 @@ def meta_train(
     Raises:
         MetaTrainingError: an unknown name, or a state of other settings.
     """
+    import safetensors.torch
+
     if run is None:
         if name not in RUNS:
             raise MetaTrainingError(f"no meta-training {name!r}; there are {sorted(RUNS)}")

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import safetensors.torch
 from torch import Tensor
 
 FOLDER = "nasbench.baselines.optimizers"
@@ -38,8 +37,11 @@ def load_weights(name: str) -> dict[str, Tensor]:
     """Return the shipped weights of a learned optimizer; callers must not change them.
 
     Raises:
+        ImportError: safetensors is not installed.
         WeightsError: no such file (the message says how to make it), or the digest is not the record's.
     """
+    import safetensors.torch  # an extra: METHOD of a learned optimizer can be read without it
+
     folder = importlib.resources.files(FOLDER)
     data, record = folder / f"{name}.safetensors", folder / f"{name}.json"
     if not (data.is_file() and record.is_file()):
