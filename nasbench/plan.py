@@ -88,13 +88,14 @@ def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
         QueryError: the table lacks an objective.
         ProtocolError, ValueError: a warm start can't be resolved.
     """
+    for problem in protocol.problems:
+        TabularBenchmark(table, problem.dataset, protocol.objectives)  # refuses what the table does not hold
     chunks = []
     for entrant in protocol.entrants:
         loaded = load_strategy(entrant.strategy)
         settings, source = entrant_settings(protocol, entrant, loaded, table)
         code = code_digest(loaded)
         for problem in protocol.problems:
-            TabularBenchmark(table, problem.dataset, protocol.objectives)  # refuses what the table does not hold
             key = {
                 "protocol": protocol.series,
                 "protocol_digest": rules_digest(protocol),

@@ -18,7 +18,7 @@ from nasbench.experiment import carry_out
 from nasbench.live import LiveBenchmark, live_benchmark_of, retrain
 from nasbench.made_by import cost_model_of, environment_of, parse_ranges, recipe_of
 from nasbench.protocol import read_protocol
-from nasbench.query import Query, QueryError
+from nasbench.query import Measure, Query, QueryError
 from nasbench.recipe import load_recipe
 from nasbench.rehearsal import REHEARSAL, RehearsalTrainer
 from nasbench.results import ConflictError
@@ -60,6 +60,23 @@ def test_every_answer_is_the_table_s(table):
         assert lost > 0
         # one group for a cell's repeats: at 2 epochs, and again at 4
         assert benchmark.trained == 2 * 60
+
+
+def test_sizes_and_objectives_are_the_table_s(table):
+    names = ("parameters", "multiply_adds")
+    tabular = TabularBenchmark(table, "digits", names)
+    asked = Measure(tuple(SPACE), names)
+    with LiveBenchmark(
+        RECIPE, flat_cost(RECIPE), device="rehearsal:0", trainer=REHEARSAL, objectives=names
+    ) as benchmark:
+        assert benchmark.measures == tabular.measures == names
+        for found, expected in zip(benchmark.measure(asked), tabular.measure(asked), strict=True):
+            np.testing.assert_array_equal(found, expected)
+        query = Query((3, 1, 3), 4)
+        assert benchmark.evaluate(query, 1) == tabular.evaluate(query, 1)
+        assert len(benchmark.evaluate(query, 1).objectives) == 3
+        with pytest.raises(QueryError, match="no measure 'latency' for digits"):
+            benchmark.measure(Measure(((3, 1, 3),), ("latency",)))
 
 
 def test_a_protocol_answered_by_training_leaves_the_table_s_records(table, tmp_path):
