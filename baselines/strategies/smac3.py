@@ -10,6 +10,7 @@ When every architecture of a small space has been trained, the search ends.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def smac3(
     spaces = needed("ConfigSpace", "ConfigSpace", installed_version("ConfigSpace"))
     history = needed("smac.runhistory", "smac", release)
     optimisation = needed("smac.main.smbo", "smac", release)
+    logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of every architecture drawn at random
     facade = library.HyperparameterOptimizationFacade
 
     class Unsaved(optimisation.SMBO):  # type: ignore[misc, name-defined]  # its base has no types

@@ -1,0 +1,215 @@
+"""Claims of the literature held against recorded runs: what was found, with n and intervals, and whether it agrees.
+
+A claim is a contrast of two entrants, or a number of one, computed here from the records and judged by one rule for all:
+
+- *contrast* ("A is better than B"): the difference of mean regrets, averaged over data sets, in points. Agrees where its 95 %
+  interval is above 0 and the difference at least 0.1 points; disagrees where it is below 0 by as much; else it can't be told.
+- *not worse* ("A is no worse than B"): agrees where the interval of A's disadvantage ends below 0.1 points; disagrees where
+  it begins above 0 and the disadvantage is at least 0.1; else it can't be told.
+- *ratio* of seconds: agrees where the interval is above 1 and the ratio at least 1.1, disagrees where it is below by as much.
+- *amount* ("there is so much of it"): as a contrast with nothing.
+
+Bootstrap intervals over runs, drawn within each data set: they hold for these data sets and say nothing about others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import scores, statistics
+from .chunks import read_runs
+from .comparison import generator
+from .records import Experiment, Problem, Runs, read_experiment
+from .scores import SMALLEST_EFFECT
+from .statistics import Estimate
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Verdict: TypeAlias = Literal["agrees", "disagrees", "can't be told here"]
+Kind: TypeAlias = Literal["contrast", "not worse", "ratio", "amount"]
+
+SMALLEST_RATIO = 1.1  # of seconds: a tenth is worth naming
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a paper says, and the entrants that can speak to it.
+
+    Attributes:
+        text: the claim.
+        source: who says so.
+        kind: how it is judged.
+        first: entrant that is to be better (of a ratio: the one that saves time), or whose amount is looked at.
+        second: the one it is held against; "" for an amount.
+        share: share of the budget at which regrets are read.
+        differs: what is different here from the paper, said where the verdict is no agreement.
+        measure: of an amount: `gap` (observed minus true accuracy of the incumbent) or `repeats` (share of trainings spent
+            on cells trained before).
+    """
+
+    text: str
+    source: str
+    kind: Kind
+    first: str
+    second: str = ""
+    share: float = 1.0
+    differs: str = ""
+    measure: Literal["", "gap", "repeats"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A claim with what was found.
+
+    Attributes:
+        claim: the claim.
+        estimate: difference or amount in fractions, or a ratio, with its 95 % interval; None where no records speak to it.
+        verdict: by the rule of its kind.
+        runs: smallest number of runs of the entrants on a data set.
+        datasets: data sets averaged over.
+        series: protocol and version of the records and the state of the code that made them, "" without any.
+        reason: why nothing can be told, where there are no records.
+        names: titles of the entrants.
+    """
+
+    claim: Claim
+    estimate: Estimate | None
+    verdict: Verdict
+    runs: int
+    datasets: tuple[str, ...]
+    series: str
+    reason: str
+    names: tuple[str, ...]
+
+
+def judge(kind: Kind, estimate: Estimate) -> Verdict:
+    """Return what follows from a value and its interval; see the head of this file.
+
+    >>> judge("contrast", Estimate(0.004, 0.001, 0.007)), judge("contrast", Estimate(0.0005, 0.0001, 0.0009))
+    ('agrees', "can't be told here")
+    >>> judge("not worse", Estimate(-0.002, -0.005, 0.0004)), judge("not worse", Estimate(0.003, 0.001, 0.005))
+    ('agrees', 'disagrees')
+    >>> judge("ratio", Estimate(0.5, 0.4, 0.7))
+    'disagrees'
+    """
+    value, low, high = estimate
+    if not np.isfinite([value, low, high]).all():
+        return "can't be told here"
+    if kind == "not worse":
+        if high < SMALLEST_EFFECT:
+            return "agrees"
+        return "disagrees" if low > 0.0 and value >= SMALLEST_EFFECT else "can't be told here"
+    if kind == "ratio":
+        if low > 1.0 and value >= SMALLEST_RATIO:
+            return "agrees"
+        return "disagrees" if high < 1.0 and value <= 1.0 / SMALLEST_RATIO else "can't be told here"
+    if low > 0.0 and value >= SMALLEST_EFFECT:
+        return "agrees"
+    return "disagrees" if high < 0.0 and value <= -SMALLEST_EFFECT else "can't be told here"
+
+
+def find(claims: Sequence[Claim], folders: Sequence[Path]) -> list[Finding]:
+    """Hold claims against the records of several results folders.
+
+    Of the folders with both entrants the one with most data sets speaks, of these the one with most runs.
+
+    Raises:
+        RecordError: a folder is none of results.
+    """
+    experiments = [read_experiment(folder) for folder in folders]
+    return [_find_one(claim, experiments) for claim in claims]
+
+
+def _find_one(claim: Claim, experiments: Sequence[Experiment]) -> Finding:
+    wanted = [name for name in (claim.first, claim.second) if name]
+    able = [each for each in experiments if all(name in each.entrants for name in wanted)]
+    able.sort(key=lambda each: (-len(each.problems), -min(each.entrants[name].runs for name in wanted)))
+    for experiment in able:
+        runs: dict[str, list[Runs]] = {}
+        for dataset in experiment.problems:
+            found = [read_runs(experiment, dataset, name)[0] for name in wanted]
+            present = [each for each in found if each is not None]
+            if len(present) == len(wanted) and min(len(each) for each in present) > 1:
+                runs[dataset] = present
+        if runs:
+            return _speak(claim, experiment, runs)
+    missing = f"no recorded runs of {' and '.join(wanted)} in the folders given"
+    return Finding(claim, None, "can't be told here", 0, (), "", missing, ())
+
+
+def _speak(claim: Claim, experiment: Experiment, runs: dict[str, list[Runs]]) -> Finding:
+    rng = generator("findings", claim.text)
+    problems = experiment.problems
+    if claim.kind == "ratio":
+        estimate = saving([(problems[name], *pair) for name, pair in runs.items()], rng)  # type: ignore[misc]
+    else:
+        samples = [tuple(_values(claim, problems[name], each) for each in found) for name, found in runs.items()]
+        estimate = mean_difference(samples, rng)
+    number = min(len(each) for found in runs.values() for each in found)
+    names = tuple(experiment.titles[name] for name in (claim.first, claim.second) if name)
+    verdict = judge(claim.kind, estimate)
+    commit = str((experiment.provenance.get("code") or {}).get("commit", "unknown"))[:10]
+    series = f"{experiment.series}, recorded at commit {commit}"
+    return Finding(claim, estimate, verdict, number, tuple(runs), series, "", names)
+
+
+def _values(claim: Claim, problem: Problem, runs: Runs) -> FloatArray:
+    """Return one number a run: its regret (what a contrast subtracts), gap or share of repeats; fractions."""
+    at = scores.observed_by(runs, np.array([claim.share * problem.budget]))
+    if claim.measure == "gap":
+        return scores.validation_gap(runs, at)[:, 0]
+    if claim.measure == "repeats":
+        repeated = scores.counts(runs)[1]
+        return scores.take(repeated, runs.start[1:] - 1) / runs.queries
+    sign = 1.0 if claim.kind == "not worse" else -1.0
+    return sign * scores.regret(runs, problem, at)[:, 0]
+
+
+def mean_difference(samples: Sequence[tuple[FloatArray, ...]], rng: np.random.Generator) -> Estimate:
+    """Return mean of the first minus mean of the second sample (or the first's alone), averaged over data sets.
+
+    Args:
+        samples: for each data set one or two arrays of shape (runs,). NaN (a run without an incumbent) makes all of it NaN.
+        rng: of the bootstrap.
+    """
+    signs = (1.0, -1.0)
+    value, replicates = 0.0, np.zeros(statistics.RESAMPLES)
+    for arrays in samples:
+        for sign, array in zip(signs, arrays, strict=False):
+            value += sign * float(array.mean())
+            replicates += sign * statistics.bootstrap_means(array, rng)
+    low, high = statistics.percentile_interval(replicates / len(samples))
+    return Estimate(value / len(samples), float(low), float(high))
+
+
+def saving(pairs: Sequence[tuple[Problem, Runs, Runs]], rng: np.random.Generator) -> Estimate:
+    """Return how many times longer the second takes to the second's own median final regret: geometric mean over data sets.
+
+    Expected running times (Hansen et al. 2016): seconds of all runs to success or end, over successes, so that runs that never
+    arrive are censored at the seconds they spent and not left out.
+
+    Args:
+        pairs: problem, runs of the one that is to save time, runs of the other.
+        rng: of the bootstrap over runs.
+    """
+    total, replicates = 0.0, np.zeros(statistics.RESAMPLES)
+    for problem, first, second in pairs:
+        last = scores.observed_by(second, np.array([problem.budget]))
+        target = np.array([np.median(scores.regret(second, problem, last))])
+        parts = []
+        for runs in (first, second):
+            hits, spent = scores.first_hits(runs, problem, target)[:, 0], scores.spent(runs, problem)
+            success = np.isfinite(hits).astype(np.float64)
+            used = np.where(success > 0, hits, spent)
+            means = statistics.bootstrap_means(np.stack([used, success], axis=1), rng)
+            with np.errstate(divide="ignore"):
+                parts.append((np.log(used.mean() / success.mean()), np.log(means[:, 0] / means[:, 1])))
+        total += float(parts[1][0] - parts[0][0])
+        replicates += parts[1][1] - parts[0][1]
+    low, high = statistics.percentile_interval(np.exp(replicates / len(pairs)))
+    return Estimate(float(np.exp(total / len(pairs))), float(low), float(high))

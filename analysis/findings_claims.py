@@ -1,0 +1,79 @@
+"""The claims of the literature that these tables can speak to, and those that they can't yet.
+
+Entrants are named as in the protocols nas-bench-201-all, nas-bench-201-opponents and nas-bench-201-transfer; a claim without
+an entrant stands here so that a reader sees what is missing.
+"""
+
+from __future__ import annotations
+
+from .findings import Claim
+
+RL = "REINFORCE has independent logits here, not the paper's LSTM controller."
+WARM = (
+    "Feurer et al., AAAI 2015; an upper bound: the ten are the best by the mean of all repeats of the whole other table, which nobody "
+    "was charged for"
+)
+NOISE = "selection under noise; true accuracy: the mean over repeats, the observed one among them"
+REPEATS = "this project's policy on duplicates; isomorphic strings are told apart here"
+REAL = "Real et al., AAAI 2019, arXiv:1802.01548"
+WHITE = "White et al., UAI 2021, arXiv:2005.02960"
+BANANAS = "White et al., AAAI 2021, arXiv:1910.11858"
+SIZE = "Real et al. searched NASNet's space with thousands of trainings and a population of 100; here a run has about 100 trainings."
+RACE = "A difference in detail remains between the two programs under one name; it is not noise."
+
+CLAIMS = (
+    Claim("Evolution beats random search at the end", REAL, "contrast", "regularized-evolution", "random-search", 1.0, SIZE),
+    Claim("Evolution beats random search early (a quarter of the budget)", REAL, "contrast", "regularized-evolution",
+          "random-search", 0.25, SIZE),
+    Claim("Evolution beats reinforcement learning early (a quarter of the budget)", REAL, "contrast",
+          "regularized-evolution", "reinforce", 0.25, SIZE),
+    Claim("Reinforcement learning is no worse than evolution at the end", REAL, "not worse", "reinforce",
+          "regularized-evolution", 1.0, SIZE + " " + RL),
+    Claim("Reinforcement learning beats random search at the end", REAL, "contrast", "reinforce", "random-search", 1.0,
+          SIZE + " " + RL),
+    Claim("Local search is a strong baseline: it beats random search", WHITE, "contrast", "local-search", "random-search"),
+    Claim("Local search is no worse than regularized evolution", WHITE, "not worse", "local-search",
+          "regularized-evolution"),
+    Claim("Local search is no worse than BANANAS, noise not reduced", WHITE, "not worse", "local-search", "bananas",
+          1.0, "The paper says so of noise reduced to a minimum; here an answer is one training, and this goes beyond its claim."),
+    Claim("BANANAS beats random search", BANANAS, "contrast", "bananas", "random-search"),
+    Claim("BANANAS' predictor is what helps: with a random scorer it is worse", BANANAS, "contrast", "bananas",
+          "bananas-random-scorer"),
+    Claim("A model helps: SMAC beats random search", "Ying et al., ICML 2019, arXiv:1902.09635", "contrast", "smac",
+          "random-search"),
+    Claim("TPE beats random search", "Bergstra et al., ICML 2013", "contrast", "tpe", "random-search"),
+    Claim("Winner's curse: random search's incumbent looks better than it is", NOISE, "amount",
+          "random-search", measure="gap"),
+    Claim("Winner's curse: evolution's incumbent looks better than it is", NOISE, "amount",
+          "regularized-evolution", measure="gap"),
+    Claim("Evolution spends trainings on cells it has trained before", REPEATS,
+          "amount", "regularized-evolution", measure="repeats"),
+    Claim("Our TPE is no worse than Optuna's at equal settings", "issue 6 of this project", "not worse", "tpe",
+          "optuna-tpe-equal", 1.0, RACE),
+    Claim("Our TPE is no worse than Optuna's with its defaults", "issue 6 of this project", "not worse", "tpe", "optuna-tpe",
+          1.0, "Optuna's defaults take a tenth of the observations as good, ours ceil(sqrt(n) / 4), and 10 random starts, ours 20."),
+    Claim("Our SMAC is no worse than SMAC3 at equal settings", "issue 6 of this project", "not worse", "smac-racing", "smac3",
+          1.0, RACE),
+    Claim("Our SMAC is no worse than SMAC3 at equal settings, without racing", "issue 6 of this project", "not worse",
+          "smac-no-race", "smac3-no-race", 1.0, RACE),
+    Claim("Starting from the ten best cells of CIFAR-10 saves evolution time to the same regret", WARM, "ratio", "evolution-warm",
+          "evolution-scratch"),
+    Claim("Starting from the ten best cells of CIFAR-10 saves local search time to the same regret", WARM, "ratio", "local-warm",
+          "local-scratch"),
+    Claim("Starting from the ten best cells of CIFAR-10 saves random draws time to the same regret", WARM, "ratio", "random-warm",
+          "random-scratch"),
+    Claim("Multi-fidelity search is ahead early in the budget", "Li et al., JMLR 2018; Falkner et al., ICML 2018", "contrast",
+          "hyperband", "random-search", 0.1),
+)  # fmt: skip
+
+NOT_YET = (
+    (
+        "Multi-fidelity search is ahead early: needs a table with several fidelities; NAS-Bench-201's published one has one."
+    ),
+    ("PNAS's and BANANAS's predictors: rank correlation on held-out cells after n observations has not been measured."),
+    ("Zero-cost proxies against parameters: needs the proxy columns of a table."),
+    (
+        "LEMONADE's sampling by cheap objectives: needs hypervolumes of a recorded Pareto protocol, which are not read here."
+    ),
+)
+"""What this page does not compute, each with the reason."""

@@ -1,0 +1,97 @@
+"""Claims held against records: rules of the verdicts, differences, ratios of censored running times, the page."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from nasbench.analysis.comparison import generator
+from nasbench.analysis.findings import Claim, Finding, find, judge, mean_difference, saving
+from nasbench.analysis.findings_claims import CLAIMS
+from nasbench.analysis.findings_page import found, to_markdown
+from nasbench.analysis.records import Problem, Runs
+from nasbench.analysis.statistics import Estimate
+
+
+@pytest.mark.parametrize(
+    ("kind", "estimate", "verdict"),
+    [
+        ("contrast", (0.0011, 0.0001, 0.003), "agrees"),
+        ("contrast", (0.0009, 0.0001, 0.003), "can't be told here"),  # too small to name
+        ("contrast", (0.004, -0.0001, 0.008), "can't be told here"),  # the interval holds 0
+        ("contrast", (-0.004, -0.006, -0.001), "disagrees"),
+        ("not worse", (0.0004, -0.0002, 0.0009), "agrees"),
+        ("not worse", (0.0004, -0.0002, 0.0011), "can't be told here"),
+        ("not worse", (0.003, 0.0001, 0.006), "disagrees"),
+        ("ratio", (1.2, 1.01, 1.5), "agrees"),
+        ("ratio", (1.05, 1.01, 1.1), "can't be told here"),
+        ("ratio", (0.8, 0.7, 0.95), "disagrees"),
+        ("contrast", (np.nan, np.nan, np.nan), "can't be told here"),
+    ],
+)
+def test_verdicts_follow_from_value_and_interval(kind: str, estimate: tuple[float, ...], verdict: str) -> None:
+    assert judge(kind, Estimate(*estimate)) == verdict  # type: ignore[arg-type]
+
+
+def test_difference_is_averaged_over_data_sets_and_its_interval_is_that_of_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    samples = [(rng.normal(0.3, 0.1, 400), rng.normal(0.1, 0.1, 400)), (rng.normal(0.0, 0.1, 400),) * 2]
+    estimate = mean_difference(samples, generator("test"))
+    assert estimate.value == pytest.approx((samples[0][0].mean() - samples[0][1].mean()) / 2)
+    # Two independent means of 400 each on two data sets; the normal theory's half width.
+    half = 1.96 * np.sqrt(4 * 0.1**2 / 400) / 2
+    assert estimate.high - estimate.value == pytest.approx(half, rel=0.1)
+    assert estimate.value - estimate.low == pytest.approx(half, rel=0.1)
+
+
+def made_runs(hits: list[float | None], budget: float) -> Runs:
+    """Return runs that see a bad cell at second 1 and the best one at the given second, or never."""
+    finished = [[1.0, budget if hit is None else hit] for hit in hits]
+    score = [[0.5, 0.5 if hit is None else 0.9] for hit in hits]
+    number = len(hits)
+    whole = {name: np.zeros(2 * number, np.int32) for name in ("architecture", "epochs", "repeat", "incumbent", "cell")}
+    flat = np.ravel(score).astype(np.float64)
+    return Runs(
+        run=np.arange(number, dtype=np.int32),
+        start=np.arange(0, 2 * number + 1, 2, dtype=np.int64),
+        overhead=np.zeros(number),
+        ended=np.zeros(number, np.uint8),
+        validation_accuracy=flat,
+        cost=np.ones(2 * number),
+        finished=np.ravel(finished).astype(np.float64),
+        score=flat,
+        incumbent_validation=flat,
+        **whole,
+    )
+
+
+def test_saving_counts_runs_that_never_arrive_with_all_they_spent() -> None:
+    problem = Problem(score_label="s", best_score=0.9, random_score_mean=0.5, budget=100.0, epochs=(1,))
+    scratch = made_runs([40.0, 60.0, 50.0, 50.0], 100.0)
+    warm = made_runs([10.0, 10.0, 10.0, None], 100.0)
+    # (10 + 10 + 10 + 100) / 3 successes against (40 + 60 + 50 + 50) / 4.
+    assert saving([(problem, warm, scratch)], generator("test")).value == pytest.approx(50.0 / (130.0 / 3.0))
+
+
+def test_without_records_nothing_is_told() -> None:
+    assert {each.verdict for each in find(CLAIMS, [])} == {"can't be told here"}
+    assert all("no recorded runs" in each.reason for each in find(CLAIMS, []))
+
+
+def test_claims_are_told_apart_by_their_text() -> None:
+    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS)
+    assert all(claim.differs for claim in CLAIMS if claim.kind == "not worse" and "evolution" not in claim.second)
+
+
+def test_page_prints_units_and_names_what_contradicts() -> None:
+    claim = Claim("A beats B", "Somebody 2020", "contrast", "a", "b", differs="Other budgets.")
+    against = Finding(claim, Estimate(-0.004, -0.006, -0.001), "disagrees", 25, ("cifar10",), "p 1.0", "", ("A", "B"))
+    page = to_markdown([against], "")
+    assert "| A beats B | Somebody 2020 | -0.40 points [-0.60, -0.10] | 25 | **disagrees** |" in page
+    assert "- A beats B (Somebody 2020). Other budgets." in page
+    ratio = dataclasses.replace(
+        against, claim=dataclasses.replace(claim, kind="ratio"), estimate=Estimate(2.0, 1.5, 2.5)
+    )
+    assert found(ratio) == "2.00 times [1.50, 2.50]"
