@@ -21,8 +21,8 @@ from .style import BLACK, COLOURS, DASHES, TEXT_WIDTH, LineStyle, logarithmic
 
 MOST_LINES = 6  # a panel
 COLUMNS = 3
-LABEL_SIZE = 5.2  # points
-LABEL_ROOM = 0.5  # share of a panel's width, right of the last step, for names
+LABEL_SIZE = 5.0  # points
+LABEL_ROOM = 0.56  # share of a panel's width, right of the last step, for names
 GENERALIZATION = (
     ("digits-sigmoid-40", "40 hidden units"),
     ("digits-sigmoid-2-layers", "two hidden layers"),
@@ -33,8 +33,10 @@ SHORT = (
     (", cosine", ", cos."),
     (", linear decay", ", lin."),
     ("Schedule-Free AdamW", "Sched.-free"),
-    ("quadratic", "quad."),
-    ("Gaussian", "Gauss."),
+    (" (Gaussian quadratics)", ", Gauss."),
+    (" (uniform quadratics)", ", uniform"),
+    ("Learned MLP", "MLP"),
+    ("untrained", "untr."),
 )
 """Parts of titles that are shortened beside panels."""
 CLASSICS = ("adam", "rmsprop", "sgd", "nesterov")
@@ -73,7 +75,7 @@ def groups_of(comparison: OptimizerComparison) -> list[Group]:
 
 
 def styles_of(comparison: OptimizerComparison) -> dict[str, LineStyle]:
-    """Return a style for each optimizer, the same in all figures of a report: no two in a group share a colour, the baseline is dotted black."""
+    """Return a style for each optimizer, the same in all figures: no two in a group share a colour, the baseline is dotted black."""
     groups = groups_of(comparison)
     found = {} if comparison.baseline is None else {comparison.baseline: LineStyle(BLACK, DASHES[3])}
     dashes = [dash for dash in DASHES if dash != DASHES[3]]
@@ -101,9 +103,7 @@ def styles_of(comparison: OptimizerComparison) -> dict[str, LineStyle]:
 
 def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
     """Draw mean test loss with its 95 % interval over seeds against steps, a panel a task, with the target as a grey line."""
-    tasks = [
-        task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)
-    ]
+    tasks = _tasks_of(comparison, group)
     figure, panels = _grid(len(tasks))
     styles = styles_of(comparison)
     for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
@@ -129,13 +129,19 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
         axes.set_ylim(lowest * 0.85, highest)
         logarithmic(axes, "y")
         _name_ends(axes, ends, comparison, styles, horizon, log=True)
-        axes.set_title(task_title(task))
+        axes.set_title(task_title(task), loc="left")
         axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
         if place % COLUMNS == 0:
             axes.set_ylabel("test loss")
         if place >= len(tasks) - COLUMNS:
             axes.set_xlabel("steps")
     return figure
+
+
+def _tasks_of(comparison: OptimizerComparison, group: Group) -> list[str]:
+    """Return the tasks on which something of the group was run besides the baseline."""
+    others = [name for name in group.optimizers if name != comparison.baseline] or list(group.optimizers)
+    return [task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in others)]
 
 
 def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure | None:
@@ -150,8 +156,10 @@ def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure 
     styles = styles_of(comparison)
     top = max(0.5, float(np.ceil(10 * max(shares[name][-1] for name in shown) + 0.3) / 10))
     for place, (axes, part) in enumerate(zip(panels, parts, strict=True)):
+        ends = {}
         for rank, name in enumerate(part):
             lift = 0.012 * top * ((len(part) - 1) / 2 - rank)  # lines that coincide stay apart by a hair
+            ends[name] = float(shares[name][-1] + lift)
             axes.plot(
                 at,
                 shares[name] + lift,
@@ -161,10 +169,10 @@ def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure 
                 clip_on=False,
             )
         axes.set_ylim(-0.03 * top, top)
-        _name_ends(axes, {name: float(shares[name][-1]) for name in part}, comparison, styles, LARGEST_RATIO, first=1.0)
+        _name_ends(axes, ends, comparison, styles, LARGEST_RATIO, first=1.0)
         axes.set_xticks([1, 2, 3, 4])
         if len(parts) > 1:
-            axes.set_title(f"places {place * MOST_LINES + 1} to {place * MOST_LINES + len(part)}")
+            axes.set_title(f"places {place * MOST_LINES + 1} to {place * MOST_LINES + len(part)}", loc="left")
         axes.set_xlabel("steps to target, times the fewest")
         if place % 2 == 0:
             axes.set_ylabel("share of tasks")
@@ -173,9 +181,7 @@ def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure 
 
 def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
     """Draw the expected test loss after 1, ..., N trials, a panel a task; an optimizer without settings is a level line."""
-    tasks = [
-        task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in group.optimizers)
-    ]
+    tasks = _tasks_of(comparison, group)
     figure, panels = _grid(len(tasks))
     styles = styles_of(comparison)
     for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
@@ -200,7 +206,7 @@ def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
         axes.set_ylim(low, high)
         logarithmic(axes, "y")
         _name_ends(axes, ends, comparison, styles, float(most), first=1.0, log=True)
-        axes.set_title(task_title(task))
+        axes.set_title(task_title(task), loc="left")
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in (1, 2, 4, 6, 8, 12, 20, 35, 50) if tick <= most]))
         if place % COLUMNS == 0:
             axes.set_ylabel("expected test loss")
@@ -252,7 +258,7 @@ def generalization_figure(comparison: OptimizerComparison, group: Group) -> Figu
         horizon = float(comparison.table.tasks[task].horizon)
         _name_ends(axes, ends, comparison, styles, horizon, log=True)
         axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
-        axes.set_title(title)
+        axes.set_title(title, loc="left")
         axes.set_xlabel("steps")
         if place == 0:
             axes.set_ylabel("training loss")
@@ -329,7 +335,8 @@ def _name_ends(
             clip_on=False,
         )
         label = axes.text(
-            left + 0.045, place, short_title(comparison.title(name)), transform=axes.transAxes, color=colour, fontsize=LABEL_SIZE, va="center"
+            left + 0.045, place, short_title(comparison.title(name)), transform=axes.transAxes, color=colour,
+            fontsize=LABEL_SIZE, va="center",
         )  # fmt: skip
         label.set_in_layout(False)  # the room is in the panel already
 
@@ -342,7 +349,7 @@ def short_title(title: str) -> str:
     """
     for word, short in SHORT:
         title = title.replace(word, short)
-    return title if len(title) <= 16 else title[:15] + "\N{HORIZONTAL ELLIPSIS}"
+    return title if len(title) <= 14 else title[:13] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:

@@ -62,11 +62,16 @@ def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTab
             )
         )
     text = (
-        f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: performance profile of the "
-        f"median steps to target, integrated to four times the fastest of this pool ({len(ruleset.optimizers)} optimizers, pool "
-        f"{ruleset.pool}); it changes with the pool. Speed-up: geometric mean over tasks of how many times fewer steps than tuned "
-        f"{frozen} are needed; it does not. ± half the width of the 95 % bootstrap interval, seeds resampled within each task, "
-        "targets held. Targets reached: tasks whose target the median run reaches. ms a step: measured, median over tasks, not ranked on. "
+        f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: "
+        "performance profile of the "
+        "median steps to target, integrated to four times the fastest of this pool "
+        f"({len(ruleset.optimizers)} optimizers, pool "
+        f"{ruleset.pool}); it changes with the pool. Speed-up: geometric mean over tasks of how many "
+        "times fewer steps than tuned "
+        f"{frozen} are needed; it does not. ± half the width of the 95 % bootstrap interval, seeds "
+        "resampled within each task, "
+        "targets held. Targets reached: tasks whose target the median run reaches. ms a step: "
+        "measured, median over tasks, not ranked on. "
         f"Bold: best of the column.{_stamp(comparison)}"
     )
     return PrintTable(
@@ -99,8 +104,10 @@ def losses_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTabl
         } - {"none"}
         rows.append((comparison.title(name) + (" *" if stamped else ""), tuple(entries)))
     text = (
-        f"Final test loss of optimizers {RULESET_WORDS[ruleset.name]}: chosen on the outer loss of the tuning seeds, mean over fresh seeds ± "
-        "half the width of the 95 % bootstrap interval. A run that failed has the task's ceiling as its loss. Bold: best mean. "
+        f"Final test loss of optimizers {RULESET_WORDS[ruleset.name]}: chosen on the outer loss of the "
+        "tuning seeds, mean over fresh seeds ± "
+        "half the width of the 95 % bootstrap interval. A run that failed has the task's ceiling as "
+        "its loss. Bold: best mean. "
         f"*: meta-trained on one of these tasks or on its training data; the ledger says which.{_stamp(comparison)}"
     )
     return PrintTable(f"losses-{ruleset.name}", columns, (), tuple(rows), text, f"Final losses, {ruleset.name}")
@@ -128,8 +135,10 @@ def times_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable
         for task in ruleset.tasks
     )
     text = (
-        f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test loss; {DASH}: the median run misses it "
-        f"(missed targets count as infinite). Targets, each the median of what the strongest tuned baseline reaches: {targets}."
+        f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test "
+        f"loss; {DASH}: the median run misses it "
+        "(missed targets count as infinite). Targets, each the median of what the strongest tuned "
+        f"baseline reaches: {targets}."
         f"{_stamp(comparison)}"
     )
     return PrintTable(
@@ -163,9 +172,11 @@ def trials_table(comparison: OptimizerComparison) -> PrintTable:
             entries.append(Entry(float(np.exp(np.mean(np.log(known)))), digits=2) if whole else NOTHING)
         rows.append((comparison.title(name), tuple(entries)))
     text = (
-        f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; geometric mean over tasks. "
+        f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all "
+        "its trials; geometric mean over tasks. "
         "Exact expectation over all choices of n of the trials; the best is chosen on the outer loss. "
-        f"{DASH}: some task has fewer trials; nothing is extrapolated. Rows without tuning are level by definition.{_stamp(comparison)}"
+        f"{DASH}: some task has fewer trials; nothing is extrapolated. Rows without tuning are level "
+        f"by definition.{_stamp(comparison)}"
     )
     return PrintTable("trials", columns, (), tuple(rows), text, "Expected loss after n trials")
 
@@ -201,9 +212,12 @@ def ledger_table(comparison: OptimizerComparison) -> PrintTable:
             )
         )
     text = (
-        "Ledger of learned optimizers. Work in millions of (forward + backward passes) x examples x parameters: of the meta-training, of the "
-        f"tuned {_frozen(comparison)} (all trials, then one run), and of the learned optimizer until the median run reaches the same smoothed loss "
-        f"({DASH}: it does not). Pays after: number of tasks after which meta-training has paid for itself ({DASH}: never). "
+        "Ledger of learned optimizers. Work in millions of (forward + backward passes) x examples x "
+        "parameters: of the meta-training, of the "
+        f"tuned {_frozen(comparison)} (all trials, then one run), and of the learned optimizer until "
+        "the median run reaches the same smoothed loss "
+        f"({DASH}: it does not). Pays after: number of tasks after which meta-training has paid for "
+        f"itself ({DASH}: never). "
         f"In brackets: distance from the nearest task of meta-training, and overlap by hash.{_stamp(comparison)}"
     )
     return PrintTable("ledger", columns, (), tuple(rows), text, "Ledger of learned optimizers")
@@ -266,7 +280,8 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
     lines = [
         "# Optimizers",
         "",
-        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} scored seeds at most, "
+        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} "
+        "scored seeds at most, "
         f"{len(table.tuning_seeds)} tuning seeds; table {table.digest[:16]}.",
         "",
     ]
@@ -275,10 +290,12 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
         fast = max(ruleset.speed_up, key=lambda name: (ruleset.speed_up[name].value, name))
         score, speed = ruleset.score[first], ruleset.speed_up[fast]
         lines += [
-            f"## {ruleset.name.capitalize()}: {len(ruleset.optimizers)} optimizers, {len(ruleset.tasks)} tasks (pool {ruleset.pool})",
+            f"## {ruleset.name.capitalize()}: {len(ruleset.optimizers)} optimizers, "
+            f"{len(ruleset.tasks)} tasks (pool {ruleset.pool})",
             "",
             f"- Profile score: {comparison.title(first)} {score.value:.2f} [{score.low:.2f}, {score.high:.2f}].",
-            f"- Speed-up over tuned {_frozen(comparison)}: {comparison.title(fast)} {speed.value:.2f} [{speed.low:.2f}, {speed.high:.2f}].",
+            f"- Speed-up over tuned {_frozen(comparison)}: {comparison.title(fast)} {speed.value:.2f} "
+            f"[{speed.low:.2f}, {speed.high:.2f}].",
             "",
         ]
     if comparison.ledger:
@@ -287,7 +304,8 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
             better = "below" if row.final < row.baseline_final else "not below"
             pays = f"pays after {int(np.ceil(row.break_even)):,} tasks" if np.isfinite(row.break_even) else "never pays"
             lines.append(
-                f"- {comparison.title(row.optimizer)} on {task_title(row.task)} at {row.horizon}x ({row.distance or 'distance unknown'}): "
+                f"- {comparison.title(row.optimizer)} on {task_title(row.task)} at {row.horizon}x "
+                f"({row.distance or 'distance unknown'}): "
                 f"final loss {row.final:.3g}, {better} tuned {_frozen(comparison)} ({row.baseline_final:.3g}); {pays}."
             )
         lines.append("")

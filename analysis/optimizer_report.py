@@ -99,13 +99,16 @@ def _drawn(comparison: OptimizerComparison) -> Mapping[str, tuple[Figure, str]]:
     for group in figures.groups_of(comparison):
         found[f"learning-curves-{group.name}"] = (
             figures.learning_curves(comparison, group),
-            f"Test loss over steps, optimizers {group.title}, with the baseline: the setting chosen on the tuning seeds, mean over at most {seeds} "
-            "fresh seeds, bands: 95 % bootstrap interval of the mean. Grey line: target, which holds on the smoothed curve. Losses above the "
+            f"Test loss over steps, optimizers {group.title}, with the baseline: the setting chosen on "
+            f"the tuning seeds, mean over at most {seeds} "
+            "fresh seeds, bands: 95 % bootstrap interval of the mean. Grey line: target, which holds "
+            "on the smoothed curve. Losses above the "
             f"panel are cut off.{end}",
         )
         found[f"tuning-curves-{group.name}"] = (
             figures.tuning_figure(comparison, group),
-            f"Expected final test loss after n trials of tuning, optimizers {group.title}: exact mean over all choices of n of the trials, the best "
+            f"Expected final test loss after n trials of tuning, optimizers {group.title}: exact mean "
+            "over all choices of n of the trials, the best "
             f"chosen on the outer loss, tuning seeds. Level lines: no tuning.{end}",
         )
     for ruleset in comparison.rulesets:
@@ -114,15 +117,18 @@ def _drawn(comparison: OptimizerComparison) -> Mapping[str, tuple[Figure, str]]:
             none = [comparison.title(name) for name in ruleset.optimizers if ruleset.score[name].value == 0]
             found[f"performance-profiles-{ruleset.name}"] = (
                 drawn,
-                f"Performance profiles of the {ruleset.name} ruleset: share of {len(ruleset.tasks)} tasks whose target the median run reaches within a "
-                f"factor of the fewest steps of any optimizer of the pool ({ruleset.pool}). Lines that coincide are drawn a hair apart. "
+                f"Performance profiles of the {ruleset.name} ruleset: share of {len(ruleset.tasks)} "
+                "tasks whose target the median run reaches within a "
+                f"factor of the fewest steps of any optimizer of the pool ({ruleset.pool}). Lines that "
+                "coincide are drawn a hair apart. "
                 f"Score 0, not drawn: {', '.join(none) or 'none'}.{end}",
             )
     general = figures.generalization_group(comparison)
     if general is not None:
         found["generalization"] = (
             figures.generalization_figure(comparison, general),
-            "Training loss of optimizers meta-trained on a perceptron with 20 sigmoid units (thick) and of tuned hand-designed ones, on networks "
+            "Training loss of optimizers meta-trained on a perceptron with 20 sigmoid units (thick) "
+            "and of tuned hand-designed ones, on networks "
             f"unlike that one; after Andrychowicz et al. 2016, figure 5.{end}",
         )
     return found

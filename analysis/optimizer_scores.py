@@ -5,9 +5,10 @@ arXiv:2306.07179, section 4; Dolan & More, Math. Program. 91, 2002). Steps that 
 lower envelope over settings, cumulative minimum, inverted): google/learned_optimization (Metz et al. 2022, arXiv:2203.11860).
 Expected score after n trials: Dodge et al., EMNLP 2019, arXiv:1909.03004, here exact and without replacement.
 
-Departures. The moving average forgets .95 of its weight per *step*, not per evaluation, so that grids of different density are smoothed
+Departures. The moving average keeps .95 of its weight per *step*, not per evaluation, so that grids of different density are smoothed
 alike, and it is divided by the sum of its weights, so that it does not lean on the first loss. The envelope is of the tuned baseline on the
-same seeds (`optimizer_comparison.py` says why). A baseline's steps saturate where a loss lies below all of its curve; `speed_up` is the other way round there (steps of the baseline's whole run over steps to its last loss) and never does.
+same seeds (`optimizer_comparison.py` says why). A baseline's steps saturate where a loss lies below all of its curve;
+`speed_up` is the other way round there (steps of the baseline's whole run over steps to its last loss) and never does.
 
 Smaller values are better everywhere here: all inputs are losses or times.
 """

@@ -1,0 +1,239 @@
+"""Comparison, ledger and report of a made-up optimizer table whose results follow from its construction."""
+
+import hashlib
+import itertools
+import math
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from nasbench.analysis import optimizer_figures as figures
+from nasbench.analysis.optimizer_comparison import ComparisonError, compare_optimizers
+from nasbench.analysis.optimizer_ledger import break_even, meta_work, nearest, overlap
+from nasbench.analysis.optimizer_report import optimizer_report
+from nasbench.optimizer_table import OptimizerEntry, OptimizerTable, Rows, TaskEntry
+
+STEPS = list(range(0, 101, 5))
+# How fast the loss of the best trial falls, as exp(-rate * step / 100); trial k is slower by a factor of k + 1.
+RATES = {"sgd": 1.0, "heavy_ball": 1.5, "nesterov": 1.8, "adam": 2.0, "fast": 4.0, "learned": 3.0}
+TASKS = ("digits-sigmoid", "digits-relu", "digits-sigmoid-40", "digits-sigmoid-2-layers")
+TUNING, SCORED, TRIALS = (400_000, 400_001), (0, 1, 2), 3
+
+
+def task_entry(name):
+    digests = {
+        split: hashlib.sha256(f"digits {split}".encode()).hexdigest() for split in ("train", "inner", "outer", "test")
+    }
+    curves = ["train_loss", "outer_loss", "test_loss"]
+    return TaskEntry(name, "mlp", 1, 100, 128, 3.0, 1510, 1000, digests, {1: STEPS}, curves)
+
+
+def optimizer_entry(name, **changes):
+    learned = name == "learned"
+    record = {
+        "tasks": [{"name": "digits-sigmoid", "version": 1, "splits": dict(task_entry("x").digests)}],
+        "instances": {"training": [1_000_000, 1_000_300]},
+        "meta_work": {"training": 9_000_000, "held_out": 1_000_000},
+    }
+    fields = {
+        "name": name.replace("_", "-"), "title": name.title(), "paper": "Nobody", "year": 2026,
+        "family": "learned" if learned else "hand-designed",
+        "horizon_aware": False, "ruleset": "self-tuning" if learned else "tuned", "optimizer": name, "fixed": {},
+        "search_space": {} if learned else {"learning_rate": ["log", 1e-4, 1.0]},
+        "trials": [{"learning_rate": 0.1}] * (1 if learned else TRIALS), "best": dict.fromkeys(TASKS, 0),
+        "on_edge": {"digits-relu": ["learning_rate at its high end (1)"]} if name == "sgd" else {},
+        "trained_on": record if learned else None, "source_digest": "0" * 64,
+    }  # fmt: skip
+    return OptimizerEntry(**fields | changes)
+
+
+def make_table(changes=None, broken=None):
+    entries = {
+        entry.name: entry for entry in (optimizer_entry(name, **(changes or {}).get(name, {})) for name in RATES)
+    }
+    rows = {}
+    for task in TASKS:
+        runs = []
+        for place, name in enumerate(RATES):
+            for trial in range(1 if name == "learned" else TRIALS):
+                for seed in TUNING if trial else (*SCORED, *TUNING):
+                    loss = np.exp(-RATES[name] / (trial + 1) * np.array(STEPS) / 100) * (1 + 0.01 * (seed % 400_000))
+                    bad = broken == (task, name, seed)
+                    runs.append(
+                        (
+                            place,
+                            trial,
+                            seed,
+                            2 if bad else 0,
+                            0.001,
+                            1000.0,
+                            np.full(len(STEPS), np.nan) if bad else loss,
+                        )
+                    )
+        *columns, curves = zip(*runs, strict=True)
+        curve = np.array(curves, dtype=np.float32)
+        rows[task, 1] = Rows(
+            *map(np.array, columns), {name: curve for name in ("train_loss", "outer_loss", "test_loss")}
+        )
+    tasks = {task: task_entry(task) for task in TASKS}
+    return OptimizerTable(
+        MappingProxyType(tasks), MappingProxyType(entries), MappingProxyType(rows), TUNING, SCORED, {}
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare_optimizers(make_table())
+
+
+def test_targets_are_set_by_the_strongest_named_baseline_alone(comparison):
+    assert {target.baseline for target in comparison.targets.values()} == {
+        "adam"
+    }  # not by "fast", which is no baseline
+    assert comparison.targets["digits-relu"].loss == pytest.approx(
+        np.median(comparison.scored["digits-relu", "adam"].smooth.min(axis=1))
+    )
+
+
+def test_rulesets_are_apart_and_scores_follow(comparison):
+    tuned, free = comparison.rulesets
+    assert (tuned.name, free.name) == ("tuned", "self-tuning")
+    assert free.optimizers == ("learned",)
+    assert "learned" not in tuned.optimizers
+    assert tuned.optimizers[:2] == ("fast", "adam")
+    times = dict(zip(tuned.optimizers, tuned.times, strict=True))
+    assert np.all(np.isinf(times["sgd"]))
+    assert tuned.score["fast"].value == 1.0
+    assert tuned.score["sgd"].value == 0.0
+    ratio = times["adam"][0] / times["fast"][0]
+    assert tuned.score["adam"].value == pytest.approx((4 - ratio) / 3)
+    assert tuned.score["fast"].low <= 1.0 <= tuned.score["fast"].high
+
+
+def test_speed_up_of_the_baseline_over_itself_is_one(comparison):
+    tuned = comparison.rulesets[0]
+    assert tuned.speed_up["adam"] == pytest.approx((1.0, 1.0, 1.0))
+    fast, adam = (comparison.scored["digits-relu", name].smooth.mean(axis=0) for name in ("fast", "adam"))
+    assert tuned.speed_up["fast"].value == pytest.approx(100 / np.interp(-adam[-1], -fast, STEPS))
+    assert 1.5 < tuned.speed_up["fast"].value < 2.0  # twice, were it not for the average's lag
+    assert tuned.speed_up["sgd"].value == pytest.approx(0.5, rel=0.15)
+    assert comparison.scored["digits-relu", "fast"].equivalent.saturated
+
+
+def test_final_loss_and_interval(comparison):
+    found = comparison.scored["digits-relu", "adam"].final
+    assert found.value == pytest.approx(math.exp(-2) * 1.01, rel=1e-5)
+    assert found.low <= found.value <= found.high
+
+
+def test_tuning_curve_ends_at_the_best_trial(comparison):
+    tuning = comparison.scored["digits-relu", "adam"].tuning
+    finals = np.array([math.exp(-2 / (trial + 1)) * 1.005 for trial in range(3)])
+    assert tuning == pytest.approx([finals.mean(), (2 * finals[0] + finals[1]) / 3, finals[0]], rel=1e-5)
+    assert len(comparison.scored["digits-relu", "learned"].tuning) == 1
+
+
+def test_a_failed_run_counts_with_the_ceiling():
+    found = compare_optimizers(make_table(broken=("digits-relu", "fast", 1))).scored["digits-relu", "fast"]
+    assert found.diverged == 1
+    assert np.isinf(found.times[1])
+    assert found.final.value == pytest.approx((3.0 + math.exp(-4) * 2.02) / 3, rel=1e-5)
+
+
+def test_warnings_name_edges_and_failures():
+    found = compare_optimizers(make_table(broken=("digits-relu", "fast", 1))).warnings
+    assert any("best setting of sgd on the edge" in each for each in found)
+    assert any("1 of 3 runs of fast diverged or failed" in each for each in found)
+
+
+def test_ledger_by_hand(comparison):
+    row = next(row for row in comparison.ledger if row.task == "digits-relu")
+    assert row.meta_work == 10_000_000
+    # Adam: 3 trials x 2 seeds x 100 steps x 1000, and one run of 100 x 1000.
+    assert row.baseline_work == 700_000
+    reached = row.learned_work / 1000
+    assert 5 <= reached < 100
+    assert row.break_even == pytest.approx(10_000_000 / (700_000 - row.learned_work))
+    assert {row.task: row.distance for row in comparison.ledger} == {
+        "digits-sigmoid": "same",
+        "digits-relu": "other activation",
+        "digits-sigmoid-40": "wider",
+        "digits-sigmoid-2-layers": "deeper",
+    }
+    assert comparison.scored["digits-sigmoid", "learned"].overlap.verdict == "same task"
+    assert comparison.scored["digits-relu", "learned"].overlap.verdict == "same data"
+
+
+def test_never_pays():
+    assert break_even(10.0, 5.0, 5.0) == math.inf
+    assert math.isnan(break_even(math.nan, 5.0, 1.0))
+
+
+def test_scored_seeds_that_were_trained_on_are_refused():
+    record = optimizer_entry("learned").trained_on | {"instances": {"training": [0, 2]}}
+    found = compare_optimizers(make_table({"learned": {"trained_on": record}}))
+    assert ("digits-sigmoid", "learned") not in found.scored
+    assert ("digits-relu", "learned") in found.scored
+    assert any("learned is not scored: scored seeds [0, 1]" in each for each in found.warnings)
+
+
+def test_test_examples_that_were_trained_on_are_refused():
+    task = task_entry("digits-relu")
+    record = {"tasks": [{"name": "mine", "splits": {"train": task.digests["test"]}}], "instances": {}}
+    assert overlap(optimizer_entry("learned", trained_on=record), task, SCORED).verdict == "refused"
+
+
+def test_no_record():
+    entry = optimizer_entry("learned", trained_on=None)
+    assert overlap(entry, task_entry("digits-relu"), SCORED).verdict == "undeclared"
+    assert math.isnan(meta_work(entry))
+    assert nearest(entry, "digits-relu") == ""
+    assert overlap(optimizer_entry("adam"), task_entry("digits-relu"), SCORED).verdict == "none"
+    assert meta_work(optimizer_entry("adam")) == 0.0
+
+
+def test_nothing_to_compare():
+    table = make_table()
+    empty = OptimizerTable(table.tasks, table.optimizers, table.rows, TUNING, (7,), {})
+    with pytest.raises(ComparisonError, match="no optimizer with runs"):
+        compare_optimizers(empty)
+
+
+def test_styles_differ_within_every_group(comparison):
+    styles = figures.styles_of(comparison)
+    for group in figures.groups_of(comparison):
+        assert len(group.optimizers) <= figures.MOST_LINES
+        colours = [styles[name].colour for name in group.optimizers]
+        assert len(set(colours)) == len(colours)
+    assert len(set(styles.values())) == len(styles)
+
+
+@pytest.mark.parametrize("wanted", [[], [0.3], [0.0, 0.0, 0.0, 1.0], [0.9, 0.95, 1.0, 1.0], [0.5] * 40])
+def test_names_beside_lines_keep_apart(wanted):
+    places = figures.spread(wanted, 0.08)
+    assert len(places) == len(wanted)
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
+    gap = min(0.08, 1 / max(1, len(wanted) - 1))
+    assert all(second - first >= gap - 1e-9 for first, second in itertools.pairwise(places))
+
+
+@pytest.mark.slow
+def test_report_is_whole_and_the_same_bytes_twice(tmp_path):
+    first, second = (optimizer_report(make_table(), tmp_path / name) for name in ("a", "b"))
+    names = [path.relative_to(tmp_path / "a").as_posix() for path in first.files]
+    assert {"summary.md", "tables/ledger.tex", "figures/generalization.png", "tables/optimizer-scores.csv"} <= set(
+        names
+    )
+    assert "figures/performance-profiles-tuned.pdf" in names
+    assert [path.read_bytes() for path in first.files] == [path.read_bytes() for path in second.files]
+
+
+def test_where_to_write_must_be_said():
+    with pytest.raises(ValueError, match="no folder to write to"):
+        optimizer_report(make_table())
+
+
+def test_no_table(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no optimizer table"):
+        optimizer_report(tmp_path)
