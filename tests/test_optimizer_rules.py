@@ -246,9 +246,7 @@ def test_muon_orthogonalises_matrices_and_leaves_the_rest_to_adamw():
     assert torch.allclose(vector.detach(), -0.1 * vector.grad.sign(), atol=1e-6)
 
 
-HAND_DESIGNED = [
-    name for name in optimizer_names() if load_optimizer(name).method.family == "hand-designed"
-]
+HAND_DESIGNED = [name for name in optimizer_names() if load_optimizer(name).method.family == "hand-designed"]
 
 
 @pytest.mark.parametrize("name", HAND_DESIGNED)
