@@ -31,7 +31,11 @@ def to_markdown(findings: Sequence[Finding], figure: str) -> str:
     """
     lines = ["# Findings", "", "Made by `nasbench findings`; do not edit.", "", RULES, ""]
     if figure:
-        lines += [f"![Differences of regrets with their intervals]({figure})", ""]
+        text = (
+            "Advantage of the first over the second, with its 95 % interval, at a share of the budget; circle: agrees; cross: disagrees; "
+            "diamond: can't be told; grey: too small to name."
+        )
+        lines += [f"![Differences of regrets with their intervals]({figure})", "", text, ""]
     lines += ["| claim | source | found | n | verdict |", "|---|---|---|---|---|"]
     lines += [
         f"| {each.claim.text} | {each.claim.source} | {found(each)} | {each.runs or ''} | **{each.verdict}** |"
@@ -87,8 +91,5 @@ def draw(findings: Sequence[Finding], stem: Path) -> list[Path]:
         labels = [f"{each.names[0]} over {each.names[1]} ({each.claim.share:.0%})" for each in rows]
         axes.set_yticks(range(len(rows)), labels, fontsize=6)
         axes.invert_yaxis()
-        axes.set_xlabel(
-            "advantage in regret (points), 95 % interval; circle agrees, cross disagrees, diamond can't be told"
-        )
-        axes.xaxis.label.set_fontsize(6)
+        axes.set_xlabel("advantage in regret (points)")
         return save(figure, stem)
