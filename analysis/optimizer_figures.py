@@ -37,6 +37,7 @@ SHORT = (
     (" (uniform quadratics)", ", uniform"),
     ("Learned MLP", "MLP"),
     ("untrained", "untr."),
+    (", ordered list", " list"),
 )
 """Parts of titles that are shortened beside panels."""
 CLASSICS = ("adam", "rmsprop", "sgd", "nesterov")

@@ -65,7 +65,7 @@ def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTab
         f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: "
         "performance profile of the "
         "median steps to target, integrated to four times the fastest of this pool "
-        f"({len(ruleset.optimizers)} optimizers, pool "
+        f"(optimizers: {len(ruleset.optimizers)}, pool "
         f"{ruleset.pool}); it changes with the pool. Speed-up: geometric mean over tasks of how many "
         "times fewer steps than tuned "
         f"{frozen} are needed; it does not. ± half the width of the 95 % bootstrap interval, seeds "
