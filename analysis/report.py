@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import anytime, captions, figures, overall_figures, stamp, style, tables, wide
+from . import anytime, captions, figures, overall_figures, page, stamp, style, tables, wide
 from .comparison import Comparison, compare
 from .figures import Plot
 from .overall import Overall, overall, overall_table, profiles_csv, rank_pairs_csv, ranks_csv
@@ -51,7 +51,8 @@ def report(results: Path, out: Path | None = None) -> Report:
     Args:
         results: the folder, `results/<protocol>`.
         out: where to write, the folder itself if None: `summary.md`, `tables/*.md, *.tex, *.csv` and
-            `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), and `report-stamp.json`. With several objectives
+            `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), `report.html` where Plotly is installed (extra
+            `report`), and `report-stamp.json`. With several objectives
             also `pareto.md`.
 
     Raises:
@@ -68,6 +69,8 @@ def report(results: Path, out: Path | None = None) -> Report:
     files += write_tables(comparison, found, out / "tables")
     files += write_figures(comparison, found, out / "figures")
     files += pareto_report(comparison.experiment, out)
+    if page.can_write():
+        files.append(page.write_page(comparison, found, out))
     stamp.remove_stale(out, files)
     stamp.write_stamp(out, inputs, files)
     return Report(comparison, tuple(files))
