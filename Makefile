@@ -4,13 +4,14 @@ BIN := .venv/bin
 DEVICE ?= cpu
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: help bench test check paper compare-all table-small kill-test perf report clean lock setup setup-all
+.PHONY: help bench bench-live test check paper compare-all table-small kill-test perf report clean lock setup setup-all
 
 help:           ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-bench: setup    ## Compare the search strategies; prints the table and names the files it wrote.
+bench: setup    ## Compare search strategies and optimizers; prints the tables and names the files (report.html among them).
 	$(BIN)/nasbench run nas-bench-201
+	$(BIN)/nasbench run optimizers
 
 test: setup-all ## Run all tests.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile
@@ -23,8 +24,13 @@ check: setup-all ## Lint, format and types: what CI asks for.
 paper: setup    ## All strategies, 500 runs each, resumable (over an hour on two cores); `make compare-all` makes 100.
 	$(BIN)/nasbench run nas-bench-201-all --runs 500
 
-compare-all: setup ## All strategies, 100 runs each.
+compare-all: setup ## All strategies, 100 runs each; two objectives; transfer.
 	$(BIN)/nasbench run nas-bench-201-all
+	$(BIN)/nasbench run nas-bench-201-pareto
+	$(BIN)/nasbench run nas-bench-201-transfer
+
+bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves bit for bit.
+	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --runs 12
 
 table-small: setup-all ## The whole method in minutes: build a table from nothing, killed once, verify, audit, search it.
 	rm -rf builds/table-small
