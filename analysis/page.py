@@ -15,7 +15,6 @@ import jinja2
 import numpy as np
 
 import nasbench.data
-from nasbench.sealed import open_table
 from nasbench.table import Table, TableError
 
 from . import captions, page_data
@@ -90,6 +89,8 @@ def write_page(comparison: Comparison, found: Overall, out: Path) -> Path:
 
 def _table_of(comparison: Comparison) -> tuple[Table | None, str]:
     """Return the table that answered, if it comes with the package and has the right digest; else None and why."""
+    from nasbench.sealed import open_table  # h5py: the analysis does without it until a page is written
+
     declared = comparison.experiment.table
     path = Path(nasbench.data.__path__[0]) / f"{declared.name}.h5"
     if not declared.name or not path.is_file():

@@ -14,7 +14,20 @@ import pytest
 from matplotlib.colors import to_rgb
 from synthetic_records import write_chunk, write_experiment, write_walks
 
-from nasbench.analysis import captions, chunks, figures, overall, ranks, records, report, stamp, style, tables, wide
+from nasbench.analysis import (
+    captions,
+    chunks,
+    figures,
+    overall,
+    page,
+    ranks,
+    records,
+    report,
+    stamp,
+    style,
+    tables,
+    wide,
+)
 from nasbench.analysis.comparison import compare
 
 RATES = {"random_search": 0.0, "regularized_evolution": 0.06, "local_search": 0.05}
@@ -327,7 +340,8 @@ def test_report_writes_the_same_bytes_twice(folder, tmp_path):
     names = [path.relative_to(tmp_path / "one") for path in first.files]
     assert names == [path.relative_to(tmp_path / "two") for path in second.files]
     kinds = {path.suffix for path in names}
-    assert kinds == {".md", ".tex", ".csv", ".txt", ".pdf", ".svg", ".png"}
+    assert kinds - {".html"} == {".md", ".tex", ".csv", ".txt", ".pdf", ".svg", ".png"}
+    assert (".html" in kinds) == page.can_write()
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     written = [path for path in (tmp_path / "one").rglob("*") if path.is_file()]

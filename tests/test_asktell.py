@@ -9,7 +9,7 @@ import pytest
 
 from nasbench.asktell import AskTell, AskTellError, SearchEnded
 from nasbench.load import LoadError, load_strategy, strategy_names
-from nasbench.query import Observation, Query, Search, Submit
+from nasbench.query import Measure, Observation, Query, Search, Submit
 from nasbench.settings import SettingError
 from nasbench.space import SearchSpace, space_by_name
 from nasbench.synthetic import SyntheticBenchmark, drive
@@ -46,7 +46,11 @@ def submitter(space: SearchSpace, rng: np.random.Generator, epochs: tuple[int, .
 
 
 def ask_tell(strategy: str | Callable[..., Search], **settings: object) -> AskTell:
-    return AskTell(strategy, SPACE, np.random.default_rng(5), BENCHMARK.epochs, **settings)
+    return AskTell(strategy, SPACE, np.random.default_rng(5), BENCHMARK.epochs, measure=measure, **settings)
+
+
+def measure(asked: Measure) -> np.ndarray:
+    return BENCHMARK.measure(asked)[0]
 
 
 def answer(query: Query) -> Observation:
@@ -56,7 +60,7 @@ def answer(query: Query) -> Observation:
 @pytest.mark.parametrize("strategy", [*SYNCHRONOUS, batches])
 def test_same_search_as_the_loop(strategy: str | Callable[..., Search]) -> None:
     function = load_strategy(strategy).function if isinstance(strategy, str) else strategy
-    expected = drive(function(SPACE, np.random.default_rng(5), BENCHMARK.epochs), answer, 12).queries
+    expected = drive(function(SPACE, np.random.default_rng(5), BENCHMARK.epochs), answer, 12, measure=measure).queries
     search = ask_tell(strategy)
     asked = []
     while len(asked) < 12:

@@ -13,7 +13,7 @@ from nasbench.load import ABSENT, load_strategy
 from nasbench.query import Observation
 from nasbench.settings import SettingError
 
-OPPONENTS = ("optuna_tpe", "optuna_nsga2", "smac3", "cma_es")
+OPPONENTS = ("optuna_tpe", "optuna_nsga2", "cma_es")
 
 
 @pytest.mark.parametrize("name", OPPONENTS)
