@@ -66,6 +66,7 @@ def write_page(comparison: Comparison, found: Overall, out: Path) -> Path:
         overall=_printed(comparison, overall_table(comparison, found)),
         queries=_printed(comparison, queries_table(comparison)),
         refusal=found.refusal,
+        smallest=captions.POINTS,
         sample=captions.sample(comparison),
         budgets=captions.budgets(comparison),
         source=captions.source(comparison),

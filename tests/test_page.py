@@ -1,6 +1,7 @@
 """The report page: what stands in it without JavaScript, its data, and its controls in a real headless browser."""
 
 import base64
+import itertools
 import json
 import re
 import shutil
@@ -195,6 +196,11 @@ def test_entrants_are_toggled_and_data_sets_chosen(opened):
     until(lambda: value(opened, "document.getElementById('targets-figure').data[0].y.join()") != first)
     opened.find_element("css selector", "#curves-axis option[value=queries]").click()
     assert value(opened, "document.getElementById('curves-figure').layout.xaxis.title.text") == "queries"
+    shapes = "document.getElementById('curves-figure').data.filter(t => t.name).map(t => t.line.shape)"
+    assert set(value(opened, shapes)) == {"hv"}  # nothing is interpolated between queries
+    band = value(opened, "(({x, y}) => [x, y])(document.getElementById('curves-figure').data.find(t => t.fill))")
+    corners = list(zip(*band, strict=True))[: len(band[0]) // 2]
+    assert all(one[0] == two[0] or one[1] == two[1] for one, two in itertools.pairwise(corners))
 
 
 @pytest.mark.slow

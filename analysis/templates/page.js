@@ -63,6 +63,12 @@
   const dataset = () => by("curves-dataset").value;
   const visible = () => data.entrants.filter((entrant) => shown.get(entrant.name) && data.curves[dataset()].entrants[entrant.name]);
 
+  // The corners of a step function, as in the printed figures: a value holds until the next point.
+  const corners = (x, y) => [
+    x.flatMap((value, i) => (i + 1 < x.length ? [value, x[i + 1]] : [value])),
+    y.flatMap((value, i) => (i + 1 < y.length ? [value, value] : [value])),
+  ];
+
   const drawCurves = () => {
     const axis = by("curves-axis").value, line = by("curves-line").value;
     const [low, high] = line === "mean" ? ["low", "high"] : ["lower", "upper"];
@@ -73,12 +79,15 @@
       const keep = curve.x.map((_, i) => curve[low][i] !== null && curve[high][i] > 0);
       const pick = (values) => values.filter((_, i) => keep[i]);
       const floor = pick(curve[low]).map((value) => Math.max(value, 1e-4));
+      // The grid of seconds is dense enough for lines; queries are few, and nothing is interpolated between them.
+      const edge = axis === "queries" ? corners : (x, y) => [x, y];
+      const [upX, upY] = edge(pick(curve.x), pick(curve[high])), [downX, downY] = edge(pick(curve.x), floor);
       if (floor.length) traces.push({
-        x: [...pick(curve.x), ...pick(curve.x).reverse()], y: [...pick(curve[high]), ...floor.reverse()],
+        x: [...upX, ...downX.reverse()], y: [...upY, ...downY.reverse()],
         fill: "toself", fillcolor: faded(entrant.colour), line: { width: 0 }, hoverinfo: "skip", mode: "lines", type: "scatter",
       });
       traces.push({
-        x: curve.x, y: positive(curve[line]), mode: "lines", type: "scatter", name: entrant.title, line: style(entrant),
+        x: curve.x, y: positive(curve[line]), mode: "lines", type: "scatter", name: entrant.title, line: { ...style(entrant), shape: axis === "queries" ? "hv" : "linear" },
         hovertemplate: "%{y:.3f} points at %{x:.4g}<extra>" + escape(entrant.title) + "</extra>",
       });
     }
