@@ -26,14 +26,18 @@ class OptimizerReport:
     Attributes:
         comparison: all numbers.
         files: the files of the report, in order.
+        kept: whether they were there, made from the same table by the same code, and were left alone.
     """
 
     comparison: OptimizerComparison
     files: tuple[Path, ...]
+    kept: bool = False
 
 
 def optimizer_report(source: OptimizerTable | Path | str, out: Path | None = None) -> OptimizerReport:
     """Compare the optimizers of a table and write tables, figures and a summary; the same table gives the same bytes.
+
+    A report that stands there, whole, made from the same table by the same code, is left alone (`stamp.py`).
 
     Args:
         source: a table, its file, or a folder that holds it as `optimizers.h5`.
@@ -52,11 +56,15 @@ def optimizer_report(source: OptimizerTable | Path | str, out: Path | None = Non
         path = Path(source) / TABLE if Path(source).is_dir() else Path(source)
         table, out = open_optimizer_table(path), path.parent if out is None else out
     comparison = compare_optimizers(table)
-    files = [_write(out / "summary.md", output.summary_markdown(comparison))]
+    inputs = hashlib.sha256(f"{table.digest} {stamp.input_digest(out)}".encode()).hexdigest()
+    standing = stamp.up_to_date(out, inputs)
+    if standing is not None:
+        return OptimizerReport(comparison, standing, kept=True)
+    files = [tables.write_text(out / "summary.md", output.summary_markdown(comparison))]
     files += write_tables(comparison, out / "tables")
     files += write_figures(comparison, out / "figures")
     stamp.remove_stale(out, files)
-    stamp.write_stamp(out, hashlib.sha256(f"{table.digest} {stamp.input_digest(out)}".encode()).hexdigest(), files)
+    stamp.write_stamp(out, inputs, files)
     return OptimizerReport(comparison, tuple(files))
 
 
@@ -68,15 +76,13 @@ def write_tables(comparison: OptimizerComparison, folder: Path) -> list[Path]:
     """Write the tables for print and the CSV files for machines; return the files."""
     files = []
     for table in output.printed_tables(comparison):
-        files.append(_write(folder / f"{table.name}.md", tables.to_markdown(table)))
-        files.append(_write(folder / f"{table.name}.tex", tables.to_latex(table)))
-        files.append(_write(folder / f"{table.name}.csv", tables.to_csv(table)))
+        files += tables.write_table(table, folder)
     for name, text in {
         "optimizer-scores": output.scores_csv(comparison),
         "tuning-curves": output.tuning_csv(comparison),
         "learning-curves": output.curves_csv(comparison),
     }.items():
-        files.append(_write(folder / f"{name}.csv", text))
+        files.append(tables.write_text(folder / f"{name}.csv", text))
     return files
 
 
@@ -87,7 +93,7 @@ def write_figures(comparison: OptimizerComparison, folder: Path) -> list[Path]:
     with style.styled():
         for name, (figure, caption) in _drawn(comparison).items():
             files += style.save(figure, folder / name)
-            files.append(_write(folder / f"{name}.txt", caption + "\n"))
+            files.append(tables.write_text(folder / f"{name}.txt", caption + "\n"))
     return files
 
 
@@ -132,9 +138,3 @@ def _drawn(comparison: OptimizerComparison) -> Mapping[str, tuple[Figure, str]]:
             f"unlike that one; after Andrychowicz et al. 2016, figure 5.{end}",
         )
     return found
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path

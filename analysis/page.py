@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .comparison import Comparison
 from .drawing import edges_of
 from .overall import Overall, overall_table
 from .summary import fault_lines, sentences
-from .tables import DASH, PrintTable, comparison_table, queries_table
+from .tables import DASH, PrintTable, comparison_table, queries_table, write_text
 
 PAGE = "report.html"
 LARGEST_SPACE = 60_000  # architectures; the explorer's numbers are two bytes wide
@@ -34,13 +35,14 @@ def can_write() -> bool:
     return importlib.util.find_spec("plotly") is not None
 
 
-def write_page(comparison: Comparison, found: Overall, out: Path) -> Path:
+def write_page(comparison: Comparison, found: Overall, out: Path, figures: Sequence[Path] = ()) -> Path:
     """Write `report.html`.
 
     Args:
         comparison: the numbers.
         found: the numbers over all problems.
-        out: folder to write to; figures that stand in its `figures/` are not needed.
+        out: folder to write to.
+        figures: files of the report; those of ranks, profiles and fronts that are SVG are shown.
 
     Raises:
         ImportError: Plotly is not installed.
@@ -77,15 +79,13 @@ def write_page(comparison: Comparison, found: Overall, out: Path) -> Path:
         best_cells=[] if table is None else _best_cells(table),
         no_table=no_table,
         citation="" if table is None else str(table.metadata.get("citation", "")),
-        figures=_figures(out / "figures"),
+        figures=_figures(figures),
         data=_script_json(data),
         style=(templates / "page.css").read_text(encoding="utf-8"),
         script=(templates / "page.js").read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
     )
-    path = out / PAGE
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_text(out / PAGE, text)
 
 
 def _table_of(comparison: Comparison) -> tuple[Table | None, str]:
@@ -157,11 +157,11 @@ def _best_cells(table: Table) -> list[dict[str, Any]]:
     return found
 
 
-def _figures(folder: Path) -> list[tuple[str, str]]:
+def _figures(files: Sequence[Path]) -> list[tuple[str, str]]:
     """Return the figures over problems and of Pareto fronts that were drawn: caption, SVG text."""
     found = []
-    for path in sorted(folder.glob("*.svg")):
-        if path.stem.startswith(("pareto", "average-ranks", "performance-profiles", "hypervolume", "attained")):
+    for path in sorted(files):
+        if path.suffix == ".svg" and path.stem.startswith(("pareto", "average-ranks", "performance-profiles")):
             caption = path.with_suffix(".txt")
             svg = path.read_text(encoding="utf-8")
             found.append(

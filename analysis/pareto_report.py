@@ -9,7 +9,7 @@ import numpy as np
 from . import captions, pareto_figures, statistics, style
 from .pareto import SetComparison, compare_sets
 from .records import Experiment
-from .tables import NOTHING, Column, Entry, Mark, PrintTable, csv_text, to_csv, to_latex, to_markdown
+from .tables import NOTHING, Column, Entry, Mark, PrintTable, csv_text, to_markdown, write_table, write_text
 
 
 def pareto_report(experiment: Experiment, out: Path) -> list[Path]:
@@ -30,10 +30,8 @@ def pareto_report(experiment: Experiment, out: Path) -> list[Path]:
         return []
     table = gap_table(found)
     files = [
-        _write(out / "tables" / "pareto.md", to_markdown(table)),
-        _write(out / "tables" / "pareto.tex", to_latex(table)),
-        _write(out / "tables" / "pareto.csv", to_csv(table)),
-        _write(out / "tables" / "pareto-wide.csv", wide_csv(found)),
+        *write_table(table, out / "tables"),
+        write_text(out / "tables" / "pareto-wide.csv", wide_csv(found)),
     ]
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,11 +43,11 @@ def pareto_report(experiment: Experiment, out: Path) -> list[Path]:
         ):
             if figure is not None:
                 files += style.save(figure, folder / name)
-                files.append(_write(folder / f"{name}.txt", text + "\n"))
+                files.append(write_text(folder / f"{name}.txt", text + "\n"))
                 texts.append(f"![{name}](figures/{name}.png)\n\n{text}\n")
     title = f"# Several objectives: {experiment.protocol.title or experiment.series}\n"
     page = "\n".join([title, to_markdown(table), *texts])
-    return [*files, _write(out / "pareto.md", page)]
+    return [*files, write_text(out / "pareto.md", page)]
 
 
 def gap_table(found: SetComparison) -> PrintTable:
@@ -157,9 +155,3 @@ def wide_csv(found: SetComparison) -> str:
                 }
             )
     return csv_text(rows)
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path

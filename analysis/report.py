@@ -52,8 +52,7 @@ def report(results: Path, out: Path | None = None) -> Report:
         results: the folder, `results/<protocol>`.
         out: where to write, the folder itself if None: `summary.md`, `tables/*.md, *.tex, *.csv` and
             `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), `report.html` where Plotly is installed (extra
-            `report`), and `report-stamp.json`. With several objectives
-            also `pareto.md`.
+            `report`), and `report-stamp.json`; with several objectives also `pareto.md`.
 
     Raises:
         RecordError: the folder can't be analysed at all. Single faults are named in the comparison and the summary.
@@ -65,12 +64,12 @@ def report(results: Path, out: Path | None = None) -> Report:
     if standing is not None:
         return Report(comparison, standing, kept=True)
     found = overall(comparison)
-    files = [_write(out / "summary.md", summary_markdown(comparison, found))]
+    files = [tables.write_text(out / "summary.md", summary_markdown(comparison, found))]
     files += write_tables(comparison, found, out / "tables")
     files += write_figures(comparison, found, out / "figures")
     files += pareto_report(comparison.experiment, out)
     if page.can_write():
-        files.append(page.write_page(comparison, found, out))
+        files.append(page.write_page(comparison, found, out, files))
     stamp.remove_stale(out, files)
     stamp.write_stamp(out, inputs, files)
     return Report(comparison, tuple(files))
@@ -83,9 +82,7 @@ def write_tables(comparison: Comparison, found: Overall, folder: Path) -> list[P
     for dataset in comparison.experiment.problems:
         printed += [tables.checkpoint_table(comparison, dataset), anytime.anytime_table(comparison, dataset)]
     for table in printed:
-        files.append(_write(folder / f"{table.name}.md", tables.to_markdown(table)))
-        files.append(_write(folder / f"{table.name}.tex", tables.to_latex(table)))
-        files.append(_write(folder / f"{table.name}.csv", tables.to_csv(table)))
+        files += tables.write_table(table, folder)
     for name, text in {
         "scores": wide.scores_csv(comparison),
         "wide": wide.wide_csv(comparison),
@@ -100,7 +97,7 @@ def write_tables(comparison: Comparison, found: Overall, folder: Path) -> list[P
         "ranks": ranks_csv(found),
         "rank-pairs": rank_pairs_csv(found),
     }.items():
-        files.append(_write(folder / f"{name}.csv", text))
+        files.append(tables.write_text(folder / f"{name}.csv", text))
     return files
 
 
@@ -117,11 +114,5 @@ def write_figures(comparison: Comparison, found: Overall, folder: Path) -> list[
             for page, plot in enumerate(plots):
                 files += style.save(plot.figure, folder / (f"{name}-{page + 1}" if page else name))
             if plots:
-                files.append(_write(folder / f"{name}.txt", texts[name] + "\n"))
+                files.append(tables.write_text(folder / f"{name}.txt", texts[name] + "\n"))
     return files
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path

@@ -12,6 +12,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -174,6 +175,22 @@ def score_entry(comparison: Comparison, dataset: str, entrant: str, point: int) 
     return Entry(
         100 * (best - float(found.summary.mean[point])), 100 * float(found.summary.half_width[point]), mark=mark
     )
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file, its folder too if need be, with the same bytes on every system; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def write_table(table: PrintTable, folder: Path) -> list[Path]:
+    """Write a table as Markdown, LaTeX and CSV under its name; return the files."""
+    return [
+        write_text(folder / f"{table.name}.md", to_markdown(table)),
+        write_text(folder / f"{table.name}.tex", to_latex(table)),
+        write_text(folder / f"{table.name}.csv", to_csv(table)),
+    ]
 
 
 def to_markdown(table: PrintTable) -> str:

@@ -24,7 +24,14 @@ from nasbench.optimizer_table import (
     Rows,
     TaskEntry,
 )
-from nasbench.sealed import MAX_RATIO, check_user_block, chunk_shape, read_array, user_block, walk_names, write_at_once
+from nasbench.sealed import (
+    MAX_RATIO,
+    check_user_block,
+    read_array,
+    sealed_arrays,
+    walk_names,
+    write_at_once,
+)
 from nasbench.table import TableError, canonical_json
 
 MAGIC = b"NASBENCH-LIVE-OPTIM\n"
@@ -72,15 +79,8 @@ def seal_optimizers(table: OptimizerTable, path: Path) -> str:
         head = canonical_json({**table.head, "metadata": dict(table.metadata)})
     except (TypeError, ValueError) as error:
         raise TableError(f"the table's metadata is not plain JSON: {error}") from None
-    buffer = io.BytesIO()
     arrays = {"metadata": np.frombuffer(head, dtype=np.uint8), **named_columns(table)}
-    with h5py.File(buffer, "w", libver=("earliest", "v110"), track_order=False) as file:
-        for name, array in sorted(arrays.items()):
-            options: dict[str, Any] = {"track_times": False}
-            if array.size > 256:
-                options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": chunk_shape(array)}
-            file.create_dataset(name, data=array, **options)
-    content = user_block(buffer.getvalue(), SCHEMA_VERSION, MAGIC) + buffer.getvalue()
+    content = sealed_arrays(arrays, SCHEMA_VERSION, MAGIC)
     if read_optimizer_table(content, "the sealed bytes").digest != table.digest:
         raise TableError("the sealed bytes do not hold the table that was given; nothing was written")
     write_at_once(path, content)

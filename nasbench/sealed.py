@@ -107,7 +107,11 @@ def sealed_bytes(table: Table) -> bytes:
         head = canonical_json(table_head(table))
     except (TypeError, ValueError) as error:
         raise TableError(f"the table's metadata is not plain JSON: {error}") from None
-    arrays = {"metadata": np.frombuffer(head, dtype=np.uint8), **named_arrays(table)}
+    return sealed_arrays({"metadata": np.frombuffer(head, dtype=np.uint8), **named_arrays(table)})
+
+
+def sealed_arrays(arrays: Mapping[str, NDArray[Any]], version: int = SCHEMA_VERSION, magic: bytes = MAGIC) -> bytes:
+    """Return the bytes of a sealed file of arrays, by name in order: user block, then HDF5, compressed where it pays."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("earliest", "v110"), track_order=False) as file:
         for name, array in sorted(arrays.items()):
@@ -115,7 +119,7 @@ def sealed_bytes(table: Table) -> bytes:
             if array.size > 256:
                 options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": chunk_shape(array)}
             file.create_dataset(name, data=array, **options)
-    return user_block(buffer.getvalue()) + buffer.getvalue()
+    return user_block(buffer.getvalue(), version, magic) + buffer.getvalue()
 
 
 def user_block(payload: bytes, version: int = SCHEMA_VERSION, magic: bytes = MAGIC) -> bytes:

@@ -211,7 +211,7 @@ MACHINE = re.compile(rb"(?<![\w.~}$>)/-])/(?:home|root|Users|work|mnt|srv|tmp/\w
 def test_no_machine_path_in_tracked_files():
     found = []
     for path in tracked():
-        if not path.is_file() or path.suffix in (".h5", ".png", ".pdf") or path == Path(__file__):
+        if not path.is_file() or path.suffix in (".h5", ".png", ".pdf"):
             continue
         for number, line in enumerate(path.read_bytes().splitlines(), start=1):
             if MACHINE.search(line):
@@ -222,17 +222,18 @@ def test_no_machine_path_in_tracked_files():
 @pytest.mark.parametrize(
     ("text", "caught"),
     [
-        (b"/home/anna/x", True),
-        (b'open("/work/main")', True),
-        (b"see /Users/anna", True),
-        (b"/tmp/w/x", True),
-        (b"https://example.org/home/x", False),
-        (b"a folder of /tmp", False),
-        (b"work/main", False),
+        (b"|home|anna|x", True),
+        (b'open("|work|main")', True),
+        (b"see |Users|anna", True),
+        (b"|tmp|w|x", True),
+        (b"https:||example.org|home|x", False),
+        (b"a folder of |tmp", False),
+        (b"work|main", False),
     ],
 )
 def test_machine_path_is_recognised(text, caught):
-    assert bool(MACHINE.search(text)) == caught
+    """A bar stands for the slash, or the examples would be found in this very file."""
+    assert bool(MACHINE.search(text.replace(b"|", b"/"))) == caught
 
 
 # Packaging ------------------------------------------------------------------------------------------------------------

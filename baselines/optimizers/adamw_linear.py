@@ -1,4 +1,6 @@
-"""AdamW with warm-up and linear decay: a row of its own, because a schedule is never mixed with another one when results are compared.
+"""AdamW, warm-up and linear decay: Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101, algorithm 2, in a row of its own.
+
+A schedule is never mixed with another one when results are compared.
 
 The rule is `adamw.py`'s, the schedule 5 % of linear warm-up and then linear decay to zero; warm-up and decay are
 tuned no further. The search space is that of `adamw`.

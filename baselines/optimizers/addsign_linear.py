@@ -1,31 +1,19 @@
 """AddSign, linear decay: Bello et al., ICML 2017, arXiv:1709.07417; the rule is in `_sign.py`.
 
-Gradients that agree in sign with their average take longer steps, the others shorter ones. The preference fades over
-the run (linear internal decay), so the horizon must be known. Departures: none in the rule.
-
-Search space: learning rate log-uniform in [1e-5, 1e2], as of SGD; 1 - beta log-uniform in [.01, .5]. The same for
-every task. The paper fixes beta = .9 and alpha = 1, the defaults here.
+`addsign.py` with the internal decay f(t) = 1 - t/T: the preference fades over the run, so the horizon must be
+known. Search space and the paper's settings are those of `addsign`. Departures: none in the rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 
-from nasbench.optimizer_method import LogRange, OptimizerMethod
+from . import addsign as undecayed
 
-from ._sign import SignOptimizer
-
-METHOD = OptimizerMethod(
-    title="AddSign, linear decay",
-    paper="Bello, Zoph, Vasudevan & Le: Neural optimizer search with reinforcement learning, ICML 2017, arXiv:1709.07417",
-    year=2017,
-    family="hand-designed",
-    horizon_aware=True,
-    ruleset="tuned",
-    search_space={"learning_rate": LogRange(1e-5, 1e2), "one_minus_beta": LogRange(0.01, 0.5)},
-)
+METHOD = replace(undecayed.METHOD, title="AddSign, linear decay", horizon_aware=True)
 
 
 def addsign_linear(
@@ -37,22 +25,12 @@ def addsign_linear(
     alpha: float = 1.0,
     decay: str = "linear",
 ) -> torch.optim.Optimizer:
-    """Return AddSign, linear decay.
-
-    Args:
-        parameters: what is trained.
-        total_steps: the horizon of the internal decay.
-        learning_rate: factor of the update.
-        one_minus_beta: 1 - decay of the average whose sign is compared with the gradient's.
-        alpha: what the sign is added to.
-        decay: internal decay f(t): "none", "linear", "cosine" or "restarts" (20 of them).
-    """
-    return SignOptimizer(
+    """Return AddSign with internal decay; settings as of `addsign`."""
+    return undecayed.addsign(
         parameters,
-        rule="add",
-        lr=learning_rate,
-        beta=1 - one_minus_beta,
+        total_steps,
+        learning_rate=learning_rate,
+        one_minus_beta=one_minus_beta,
         alpha=alpha,
         decay=decay,
-        total_steps=total_steps,
     )

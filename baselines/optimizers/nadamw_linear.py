@@ -1,4 +1,6 @@
-"""NAdamW with warm-up and linear decay: a row of its own, because a schedule is never mixed with another one when results are compared.
+"""NAdamW, warm-up and linear decay: Dozat, ICLR 2016 workshop track; Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101; a row of its own.
+
+A schedule is never mixed with another one when results are compared.
 
 The rule is `nadamw.py`'s, the schedule 5 % of linear warm-up and then linear decay to zero; warm-up and decay are
 tuned no further. The search space is that of `nadamw`.

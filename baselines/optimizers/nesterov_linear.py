@@ -1,4 +1,6 @@
-"""Nesterov with warm-up and linear decay: a row of its own, because a schedule is never mixed with another one when results are compared.
+"""Nesterov, warm-up and linear decay: Nesterov 1983; Sutskever et al., ICML 2013; in a row of its own.
+
+A schedule is never mixed with another one when results are compared.
 
 The rule is `nesterov.py`'s, the schedule 5 % of linear warm-up and then linear decay to zero; warm-up and decay are
 tuned no further. The search space is that of `nesterov`.

@@ -1,32 +1,20 @@
 """PowerSign, cosine decay: Bello et al., ICML 2017, arXiv:1709.07417; the rule is in `_sign.py`.
 
-Gradients that agree in sign with their average take longer steps, the others shorter ones. The preference fades over
-the run (cosine internal decay), so the horizon must be known. Departures: none in the rule.
-
-Search space: learning rate log-uniform in [1e-5, 1e2], as of SGD; 1 - beta log-uniform in [.01, .5]. The same for
-every task. The paper fixes beta = .9 and alpha = e, the defaults here.
+`powersign.py` with the internal decay f(t) = (1 + cos(pi t / T)) / 2: the preference fades over the run, so the horizon must be
+known. Search space and the paper's settings are those of `powersign`. Departures: none in the rule.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 
-from nasbench.optimizer_method import LogRange, OptimizerMethod
+from . import powersign as undecayed
 
-from ._sign import SignOptimizer
-
-METHOD = OptimizerMethod(
-    title="PowerSign, cosine decay",
-    paper="Bello, Zoph, Vasudevan & Le: Neural optimizer search with reinforcement learning, ICML 2017, arXiv:1709.07417",
-    year=2017,
-    family="hand-designed",
-    horizon_aware=True,
-    ruleset="tuned",
-    search_space={"learning_rate": LogRange(1e-5, 1e2), "one_minus_beta": LogRange(0.01, 0.5)},
-)
+METHOD = replace(undecayed.METHOD, title="PowerSign, cosine decay", horizon_aware=True)
 
 
 def powersign_cosine(
@@ -38,22 +26,12 @@ def powersign_cosine(
     alpha: float = math.e,
     decay: str = "cosine",
 ) -> torch.optim.Optimizer:
-    """Return PowerSign, cosine decay.
-
-    Args:
-        parameters: what is trained.
-        total_steps: the horizon of the internal decay.
-        learning_rate: factor of the update.
-        one_minus_beta: 1 - decay of the average whose sign is compared with the gradient's.
-        alpha: base of the power.
-        decay: internal decay f(t): "none", "linear", "cosine" or "restarts" (20 of them).
-    """
-    return SignOptimizer(
+    """Return PowerSign with internal decay; settings as of `powersign`."""
+    return undecayed.powersign(
         parameters,
-        rule="power",
-        lr=learning_rate,
-        beta=1 - one_minus_beta,
+        total_steps,
+        learning_rate=learning_rate,
+        one_minus_beta=one_minus_beta,
         alpha=alpha,
         decay=decay,
-        total_steps=total_steps,
     )
