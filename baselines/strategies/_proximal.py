@@ -10,8 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.settings import check_integer, check_number
+from nasbench.space import SearchSpace
+
 from ._adam import Adam
-from ._controller import Controller, MovingAverage, Trace, backward, draw, follow
+from ._controller import Controller, MovingAverage, Trace, backward, draw, follow, initial_controller
 
 
 @dataclass
@@ -56,6 +59,35 @@ class ProximalPolicy:
             by_log_probability = np.repeat(-slope[:, None] / batch, decisions, axis=1)  # Adam descends
             by_entropy = np.full_like(by_log_probability, -self.entropy_weight / batch)
             self.optimizer.step(backward(self.controller, trace, by_log_probability, by_entropy))
+
+
+def proximal_policy(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    *,
+    passes: int,
+    clip: float,
+    entropy_weight: float,
+    layers: int,
+    hidden: int,
+    weight_range: float,
+    learning_rate: float,
+    baseline_decay: float,
+) -> ProximalPolicy:
+    """Return a policy that has learned nothing yet, from settings as the strategies document them.
+
+    Raises:
+        SettingError: a setting outside its range.
+    """
+    for name, value in {"passes": passes, "layers": layers, "hidden": hidden}.items():
+        check_integer(name, value, 1)
+    for name, number in {"clip": clip, "weight_range": weight_range, "learning_rate": learning_rate}.items():
+        check_number(name, number, 0.0, above=True)
+    check_number("entropy_weight", entropy_weight, 0.0)
+    check_number("baseline_decay", baseline_decay, 0.0, float(np.nextafter(1.0, 0.0)))
+    controller = initial_controller(space.choices, hidden, layers, weight_range, rng)
+    optimizer = Adam(controller.parameters, learning_rate)
+    return ProximalPolicy(controller, optimizer, MovingAverage(baseline_decay), passes, clip, entropy_weight)
 
 
 def clipped_slope(log_ratio: NDArray[np.float64], advantage: NDArray[np.float64], clip: float) -> NDArray[np.float64]:

@@ -25,9 +25,7 @@ from nasbench.query import Measure, Query, Search
 from nasbench.settings import SettingError, check_integer, check_number
 from nasbench.space import SearchSpace
 
-from ._adam import Adam
-from ._controller import MovingAverage, initial_controller
-from ._proximal import ProximalPolicy
+from ._proximal import proximal_policy
 
 METHOD = Method(
     title="MnasNet's reward",
@@ -84,26 +82,27 @@ def mnasnet(
         SettingError: a setting outside its range.
         ValueError: a measure that is not positive.
     """
-    for name, value in {"batch": batch, "passes": passes, "layers": layers, "hidden": hidden}.items():
-        check_integer(name, value, 1)
-    for name, number in {"clip": clip, "weight_range": weight_range, "learning_rate": learning_rate}.items():
-        check_number(name, number, 0.0, above=True)
-    for name, number in {
-        "exponent_below": exponent_below,
-        "exponent_above": exponent_above,
-        "entropy_weight": entropy_weight,
-    }.items():
-        check_number(name, number, 0.0)
-    check_number("baseline_decay", baseline_decay, 0.0, float(np.nextafter(1.0, 0.0)))
+    check_integer("batch", batch, 1)
+    check_number("exponent_below", exponent_below, 0.0)
+    check_number("exponent_above", exponent_above, 0.0)
     if not objectives or (targets and len(targets) != len(objectives)):
         raise SettingError(
             f"setting objectives is {objectives!r} with targets {targets!r}, must be one or more measures, with a target each"
         )
     for target in targets:
         check_number("targets", target, 0.0, above=True)
-    controller = initial_controller(space.choices, hidden, layers, weight_range, rng)
-    optimizer = Adam(controller.parameters, learning_rate)
-    policy = ProximalPolicy(controller, optimizer, MovingAverage(baseline_decay), passes, clip, entropy_weight)
+    policy = proximal_policy(
+        space,
+        rng,
+        passes=passes,
+        clip=clip,
+        entropy_weight=entropy_weight,
+        layers=layers,
+        hidden=hidden,
+        weight_range=weight_range,
+        learning_rate=learning_rate,
+        baseline_decay=baseline_decay,
+    )
     if not targets:
         sizes = yield Measure(tuple(space.sample(rng) for _ in range(DRAWN)), objectives)
         targets = tuple(np.median(sizes, axis=0).tolist())

@@ -25,9 +25,7 @@ from nasbench.query import Query, Search
 from nasbench.settings import check_integer, check_number
 from nasbench.space import SearchSpace
 
-from ._adam import Adam
-from ._controller import MovingAverage, initial_controller
-from ._proximal import ProximalPolicy
+from ._proximal import proximal_policy
 
 METHOD = Method(
     title="NAS-RL with PPO",
@@ -74,21 +72,20 @@ def nas_ppo(
     Raises:
         SettingError: a setting outside its range.
     """
-    for name, value in {"batch": batch, "passes": passes, "layers": layers, "hidden": hidden}.items():
-        check_integer(name, value, 1)
-    positive = {
-        "clip": clip,
-        "weight_range": weight_range,
-        "learning_rate": learning_rate,
-        "reward_power": reward_power,
-    }
-    for name, number in positive.items():
-        check_number(name, number, 0.0, above=True)
-    check_number("entropy_weight", entropy_weight, 0.0)
-    check_number("baseline_decay", baseline_decay, 0.0, float(np.nextafter(1.0, 0.0)))
-    controller = initial_controller(space.choices, hidden, layers, weight_range, rng)
-    optimizer = Adam(controller.parameters, learning_rate)
-    policy = ProximalPolicy(controller, optimizer, MovingAverage(baseline_decay), passes, clip, entropy_weight)
+    check_integer("batch", batch, 1)
+    check_number("reward_power", reward_power, 0.0, above=True)
+    policy = proximal_policy(
+        space,
+        rng,
+        passes=passes,
+        clip=clip,
+        entropy_weight=entropy_weight,
+        layers=layers,
+        hidden=hidden,
+        weight_range=weight_range,
+        learning_rate=learning_rate,
+        baseline_decay=baseline_decay,
+    )
     while True:
         drawn = policy.draw(batch, rng)
         observations = yield tuple(Query(tuple(decisions), epochs[-1]) for decisions in drawn.decisions.tolist())

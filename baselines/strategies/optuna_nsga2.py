@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from nasbench.load import Method, installed_version
+from nasbench.load import Method
 from nasbench.query import Observation, Query, Search
 from nasbench.settings import check_integer, check_number
-from nasbench.space import Architecture, SearchSpace
+from nasbench.space import SearchSpace
 
-from ._opponent import SEEDS, Fence, ask_and_tell, needed
-
-VERSION = installed_version("optuna")
+from ._opponent import SEEDS, Fence
+from ._optuna import PAPER, VERSION, decisions, quiet_optuna, study_search
 
 METHOD = Method(
     title=f"Optuna {VERSION} NSGA-II",
-    paper="Akiba et al.: Optuna: A next-generation hyperparameter optimization framework, KDD 2019, arXiv:1907.10902",
+    paper=PAPER,
     year=2019,
     mode="table",
     family="opponent",
@@ -57,12 +56,8 @@ def optuna_nsga2(
     """
     check_integer("population", population, 2)
     check_number("crossover", crossover, 0.0, 1.0)
-    optuna = needed("optuna", "optuna", release)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options = {
-        str(place): optuna.distributions.CategoricalDistribution(tuple(range(count)))
-        for place, count in enumerate(space.choices)
-    }
+    optuna = quiet_optuna(release)
+    options = decisions(optuna, space)
     first = yield Query(space.sample(rng), epochs[-1])
     fence = Fence(rng)
     with fence.inside():
@@ -72,17 +67,7 @@ def optuna_nsga2(
         study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(minimised(first)))
         study.enqueue_trial(dict(zip(options, first.query.architecture, strict=True)))
         study.tell(study.ask(options).number, minimised(first))
-    numbers: list[int] = []
-
-    def ask() -> Architecture:
-        trial = study.ask(options)
-        numbers.append(trial.number)
-        return tuple(int(trial.params[name]) for name in options)
-
-    def tell(observation: Observation) -> None:
-        study.tell(numbers[-1], minimised(observation))
-
-    yield from ask_and_tell(ask, tell, fence, epochs[-1])
+    yield from study_search(study, options, minimised, fence, epochs[-1])
 
 
 def minimised(observation: Observation) -> list[float]:

@@ -14,18 +14,17 @@ import warnings
 
 import numpy as np
 
-from nasbench.load import Method, installed_version
-from nasbench.query import Observation, Search
+from nasbench.load import Method
+from nasbench.query import Search
 from nasbench.settings import check_choice, check_integer, check_number
-from nasbench.space import Architecture, SearchSpace
+from nasbench.space import SearchSpace
 
-from ._opponent import SEEDS, Fence, ask_and_tell, needed
-
-VERSION = installed_version("optuna")
+from ._opponent import SEEDS, Fence
+from ._optuna import PAPER, VERSION, decisions, quiet_optuna, study_search
 
 METHOD = Method(
     title=f"Optuna {VERSION} TPE",
-    paper="Akiba et al.: Optuna: A next-generation hyperparameter optimization framework, KDD 2019, arXiv:1907.10902",
+    paper=PAPER,
     year=2019,
     mode="table",
     family="opponent",
@@ -71,8 +70,7 @@ def optuna_tpe(
     check_choice("root", root, (False, True))
     check_integer("candidates", candidates, 1)
     check_choice("multivariate", multivariate, (False, True))
-    optuna = needed("optuna", "optuna", release)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna = quiet_optuna(release)
 
     def good(number: int) -> int:
         return min(math.ceil(gamma * (math.sqrt(number) if root else number)), 25)
@@ -88,18 +86,6 @@ def optuna_tpe(
             seed=int(rng.integers(SEEDS)),
         )
         study = optuna.create_study(sampler=sampler, direction="maximize")
-    options = {
-        str(place): optuna.distributions.CategoricalDistribution(tuple(range(count)))
-        for place, count in enumerate(space.choices)
-    }
-    numbers: list[int] = []
-
-    def ask() -> Architecture:
-        trial = study.ask(options)
-        numbers.append(trial.number)
-        return tuple(int(trial.params[name]) for name in options)
-
-    def tell(observation: Observation) -> None:
-        study.tell(numbers[-1], observation.validation_accuracy)
-
-    yield from ask_and_tell(ask, tell, fence, epochs[-1])
+    yield from study_search(
+        study, decisions(optuna, space), lambda observation: observation.validation_accuracy, fence, epochs[-1]
+    )
