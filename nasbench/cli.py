@@ -114,6 +114,9 @@ def make_parser() -> argparse.ArgumentParser:
     from nasbench.findings_command import add_findings_command
 
     add_findings_command(command)
+    from nasbench.proxy_command import add_proxies_command
+
+    add_proxies_command(command)
 
     sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
     sub.add_argument("table", help="a table that comes with the package, or a file")
@@ -235,12 +238,13 @@ def _list_protocols() -> Rows:
 def _list_tables() -> Rows:
     import nasbench.data
     from nasbench.optimizer_seal import is_optimizer_table
+    from nasbench.proxy_table import is_proxy_table
     from nasbench.sealed import open_table
 
     rows = []
     for path in sorted(Path(nasbench.data.__path__[0]).glob("*.h5")):
-        if is_optimizer_table(path):
-            continue  # it has no architectures; `nasbench list optimizers` tells of it
+        if is_optimizer_table(path) or is_proxy_table(path):
+            continue  # no table of trainings; `nasbench list optimizers` tells of the former
         table = open_table(path)
         for name, data in table.datasets.items():
             rows.append(

@@ -213,8 +213,8 @@ def bears_any_cost(trial: Trial) -> str | None:
 
 
 def uses_answers(trial: Trial) -> str | None:
-    """A method that proposes the same whatever it is told is random search (and says so in METHOD.family)."""
-    if trial.strategy.method.family == "random":
+    """A method that proposes the same whatever it is told is random search, or follows a proxy, and says so in METHOD.family."""
+    if trial.strategy.method.family in ("random", "proxy"):
         return None
     same = trial.run(LONG).queries == trial.run(LONG, rate=inverted_quality).queries
     return "its queries are the same when good and bad are exchanged" if same else None

@@ -16,12 +16,15 @@ from small_table import sealed, small_table
 from nasbench.cli import main
 from nasbench.croissant import authors, croissant, write_croissant
 from nasbench.optimizer_seal import is_optimizer_table
+from nasbench.proxy_table import is_proxy_table
 from nasbench.sealed import open_table, sealed_bytes
 from nasbench.table import TableError, named_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
 # The table of optimizers has no architectures; its own tests prove it.
-TABLES = sorted(path for path in (ROOT / "data").glob("*.h5") if not is_optimizer_table(path))
+TABLES = sorted(
+    path for path in (ROOT / "data").glob("*.h5") if not is_optimizer_table(path) and not is_proxy_table(path)
+)
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)

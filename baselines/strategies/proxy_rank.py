@@ -1,0 +1,68 @@
+"""Rank random architectures by a zero-cost proxy and train the best. Mellor, Turner, Storkey & Crowley, ICML 2021, arXiv:2006.04647.
+
+The paper draws N architectures, scores each untrained, and returns the one with the highest score without training any
+(algorithm 1, N = 10 and 100). Here the drawn architectures are trained in the order of their scores, so that the search goes
+on as long as the budget does; when all of them are trained, the next N are drawn. This is the warm-up of random search in
+Abdelfattah et al., ICLR 2021, arXiv:2101.08134, section 5. Scoring is charged: the proxy's seconds, once for each network.
+
+`variants`: the proxies by name, and `parameters` (or `multiply_adds`), which cost nothing and which many proxies do not beat
+(Ning et al., NeurIPS 2021, arXiv:2008.03064): the baseline of every proxy.
+
+Departures: the pool defaults to 1,000, Abdelfattah's warm-up; an architecture is trained once in a pool, however often it was
+drawn; one without a value (NaN) ranks last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nasbench.load import Method
+from nasbench.query import Measure, Query, Search
+from nasbench.settings import check_choice, check_integer
+from nasbench.space import SearchSpace
+
+from ._proxy import PROXIES, Proxy, best_first
+
+METHOD = Method(
+    title="Ranking by a proxy",
+    paper="Mellor et al.: Neural architecture search without training, ICML 2021, arXiv:2006.04647",
+    year=2021,
+    mode="table",
+    family="proxy",
+    variants={
+        "synflow": {"proxy": "synflow"},
+        "zen": {"proxy": "zen"},
+        "jacob_cov": {"proxy": "jacob_cov"},
+        "parameters": {"proxy": "parameters"},
+        "multiply_adds": {"proxy": "multiply_adds"},
+    },
+)
+
+
+def proxy_rank(
+    space: SearchSpace,
+    rng: np.random.Generator,
+    epochs: tuple[int, ...],
+    *,
+    proxy: Proxy = "naswot",
+    pool: int = 1000,
+) -> Search:
+    """Draw a pool, measure the proxy, train the pool from its best; again without end.
+
+    Args:
+        space: the search space.
+        rng: source of all randomness.
+        epochs: the fidelities on offer; the last one is asked for.
+        proxy: a measure that the benchmark must offer; the largest values come first.
+        pool: architectures drawn at a time (N), from 1.
+
+    Raises:
+        SettingError: a setting outside its range.
+    """
+    check_choice("proxy", proxy, PROXIES)
+    check_integer("pool", pool, 1)
+    while True:
+        drawn = tuple(dict.fromkeys(space.sample(rng) for _ in range(pool)))
+        values = yield Measure(drawn, (proxy,))
+        for number in best_first(values[:, 0]):
+            yield Query(drawn[number], epochs[-1])

@@ -1,0 +1,75 @@
+"""The command `nasbench proxies TABLE|RECIPE`: compute zero-cost proxies; with `--report`, hold them against the table's scores."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+AddCommand: TypeAlias = Callable[[str, Callable[[argparse.Namespace], int | None], str], argparse.ArgumentParser]
+
+
+def add_proxies_command(command: AddCommand) -> None:
+    """Add `proxies` to the command line."""
+    sub = command(
+        "proxies", _proxies, "Compute zero-cost proxies of every class of a space; run it again to go on. Seals a file."
+    )
+    sub.add_argument("source", help="a recipe's name or TOML file, or a table that was built from one")
+    sub.add_argument("--folder", type=Path, help="where finished classes are kept (default: builds/RECIPE-proxies)")
+    sub.add_argument("--output", type=Path, help="the file to make (default: TABLE-proxies.h5, or one in the folder)")
+    sub.add_argument("--batch", type=int, default=64, help="examples (default: 64)")
+    sub.add_argument(
+        "--initialisations", type=int, default=3, help="of each class, each with its own batch (default: 3)"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="root of all draws (default: 0)")
+    sub.add_argument("--root", default="", help="folder of data that are read from disk")
+    sub.add_argument(
+        "--report",
+        type=Path,
+        metavar="FOLDER",
+        help="compute nothing: write how the proxies beside a table, or its sizes alone, rank its scores",
+    )
+
+
+def _proxies(options: argparse.Namespace) -> None:
+    if options.report is not None:
+        from nasbench.analysis.proxies import proxy_report
+
+        for path in proxy_report(_table_file(options.source), options.output, options.report):
+            print(path)
+        return
+    from nasbench.made_by import recipe_of
+    from nasbench.proxy_run import load_setup, run_proxies
+    from nasbench.proxy_table import SUFFIX
+    from nasbench.recipe import load_recipe, recipe_names
+    from nasbench.sealed import open_table
+
+    if options.source in recipe_names() or options.source.endswith(".toml"):
+        recipe, beside = load_recipe(options.source), None
+    else:
+        beside = _table_file(options.source)
+        recipe = recipe_of(open_table(beside))
+    folder = options.folder or Path("builds") / f"{recipe.name}-proxies"
+    output = options.output or (beside.with_name(beside.stem + SUFFIX) if beside else folder / f"{recipe.name}{SUFFIX}")
+
+    def watch(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            print(f"{done:,} of {total:,} classes", file=sys.stderr, flush=True)
+
+    setup = load_setup(recipe, options.root, options.batch, options.initialisations, options.seed)
+    found = run_proxies(setup, folder, output, watch)
+    print(f"sealed {output}: digest {found.digest}, costs {found.cost_digest}")
+    for name in found.names:
+        column = found.column(name)
+        missing = int((column.values != column.values).sum())
+        print(
+            f"{name:14} {1000 * column.seconds.mean():8.2f} ms a class, {missing} of {len(column.values):,} not defined"
+        )
+
+
+def _table_file(source: str) -> Path:
+    from nasbench.cli import find_table
+
+    return find_table(source)

@@ -1,0 +1,160 @@
+"""Searches that follow a proxy: what they measure, whom they train first, what they pay."""
+
+import numpy as np
+import pytest
+from small_table import SPACE as THREE
+from small_table import full_table
+
+from nasbench.baselines.strategies._proxy import PROXIES, best_first
+from nasbench.baselines.strategies.proxy_evolution import proxy_evolution
+from nasbench.baselines.strategies.proxy_rank import proxy_rank
+from nasbench.baselines.strategies.regularized_evolution import regularized_evolution
+from nasbench.measures import Column
+from nasbench.query import Measure, Observation, Query, QueryError
+from nasbench.search import run
+from nasbench.settings import SettingError
+from nasbench.space import space_by_name
+from nasbench.synthetic import SyntheticBenchmark, drive
+from nasbench.tabular import TabularBenchmark
+
+SPACE = space_by_name("cell201-3op")
+BENCHMARK = SyntheticBenchmark(SPACE)
+
+
+def traced(strategy, queries, seed=0, **settings):
+    search = strategy(SPACE, np.random.default_rng(seed), BENCHMARK.epochs, **settings)
+    return drive(search, lambda query: BENCHMARK.evaluate(query, 0), queries)
+
+
+def scores(architectures, name):
+    return BENCHMARK.measure(Measure(tuple(architectures), (name,)))[0][:, 0]
+
+
+def test_order_is_descending_with_the_unknown_last():
+    assert best_first(np.array([1.0, np.nan, 3.0, 1.0])) == [2, 0, 3, 1]
+    assert best_first(np.array([-np.inf, np.nan, 0.0])) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_pool_is_trained_from_its_best(proxy):
+    trace = traced(proxy_rank, 30, proxy=proxy, pool=40)
+    (asked, values), *rest = trace.steps
+    assert asked.names == (proxy,) and not any(isinstance(proposal, Measure) for proposal, _ in rest)
+    rng = np.random.default_rng(0)
+    assert set(asked.architectures) == {SPACE.sample(rng) for _ in range(40)}
+    assert len(set(asked.architectures)) == len(asked.architectures)
+    trained = [query.architecture for query in trace.queries]
+    assert scores(trained, proxy).tolist() == sorted(values[:, 0].tolist(), reverse=True)[:30]
+
+
+def test_the_next_pool_follows_when_one_is_used_up():
+    trace = traced(proxy_rank, 25, pool=10)
+    pools = [proposal.architectures for proposal, _ in trace.steps if isinstance(proposal, Measure)]
+    trained = [query.architecture for query in trace.queries]
+    assert len(pools) == 3
+    assert set(trained[: len(pools[0])]) == set(pools[0])
+    assert set(trained[len(pools[0]) : len(pools[0]) + len(pools[1])]) == set(pools[1])
+
+
+def test_network_without_a_value_is_trained_last():
+    search = proxy_rank(SPACE, np.random.default_rng(1), (4,), pool=5)
+    asked = next(search)
+    values = np.arange(5.0)[:, None]
+    values[4] = np.nan
+    order = [search.send(values).architecture]
+    order += [search.send(Observation(Query(order[0], 4), 0.5, 1.0)).architecture for _ in range(4)]
+    assert order == [asked.architectures[number] for number in (3, 2, 1, 0, 4)]
+
+
+def test_warm_up_is_the_initial_population():
+    trace = traced(proxy_evolution, 30, proxy="zen", warm_up=60, population=8, sample=2)
+    (asked, values), *_ = trace.steps
+    best = [asked.architectures[number] for number in best_first(values[:, 0])[:8]]
+    trained = [query.architecture for query in trace.queries]
+    assert trained[:8] == best
+    for place in range(8, 30):  # each child is a mutation of one of the eight before it
+        parents = trained[place - 8 : place]
+        assert any(sum(a != b for a, b in zip(trained[place], parent, strict=True)) == 1 for parent in parents)
+
+
+def test_without_a_choice_it_is_regularized_evolution():
+    """All drawn are the population, in the proxy's order; then both mutate the best of their samples by the same rule."""
+
+    def followed(strategy, **settings):
+        """Return what is proposed after an initial population whose architectures and answers are dictated."""
+        search = strategy(SPACE, np.random.default_rng(3), (4,), population=5, sample=2, **settings)
+        proposal, first, answers = next(search), [], iter(np.linspace(0.1, 0.9, 40))
+        if isinstance(proposal, Measure):
+            proposal = search.send(-np.arange(len(proposal.architectures), dtype=float)[:, None])  # in the order drawn
+        while len(first) < 30:
+            first.append(proposal)
+            proposal = search.send(Observation(proposal, next(answers), 1.0))
+        return first
+
+    warm = followed(proxy_evolution, warm_up=5)
+    assert warm == followed(regularized_evolution)
+
+
+def test_move_proposal_trains_the_child_with_the_best_score():
+    trace = traced(proxy_evolution, 40, proxy="snip", warm_up=10, population=10, sample=3, proposals=6)
+    moves = trace.steps[11:]
+    pairs = list(zip(moves[::2], moves[1::2], strict=False))
+    assert len(pairs) >= 25
+    for (asked, values), (query, _) in pairs:
+        if isinstance(asked, Measure):
+            assert query.architecture == asked.architectures[int(np.argmax(values[:, 0]))]
+            distances = {
+                sum(a != b for a, b in zip(one, asked.architectures[0], strict=True)) for one in asked.architectures
+            }
+            assert max(distances) <= 2  # children of one parent
+
+
+def test_fewer_distinct_architectures_than_the_population():
+    """Ten draws from 27 cells, some twice: the population is what was drawn."""
+    search = proxy_evolution(THREE, np.random.default_rng(0), (4,), proxy="parameters", warm_up=10, population=10)
+    trace = drive(search, lambda query: Observation(query, 0.5, 1.0), 60)
+    assert len(trace.queries) == 60
+
+
+def test_proxy_is_charged_once_a_network_and_the_search_pays_for_it():
+    table = full_table()
+    seconds = np.full(27, 0.5)
+    columns = {"naswot": Column(np.arange(27.0), seconds)}
+    benchmark = TabularBenchmark(table, "fast", columns=columns)
+    seed = np.random.SeedSequence(4)
+    found = run(proxy_rank, benchmark, 40.0, seed, settings={"pool": 20})
+    (measured,) = found.measured
+    assert measured.count == len({query.observation.query.architecture for query in found.log} | _drawn(seed, 20))
+    assert measured.seconds == pytest.approx(0.5 * measured.count)
+    assert found.log[0].started == pytest.approx(measured.seconds)
+    first = table.row(found.log[0].observation.query.architecture)
+    assert first == max(table.row(one) for one in _drawn(seed, 20))
+
+
+def _drawn(seed, pool):
+    child = np.random.SeedSequence(seed.entropy, spawn_key=(0,))
+    rng = np.random.default_rng(child)
+    return {THREE.sample(rng) for _ in range(pool)}
+
+
+def test_benchmark_without_the_proxy_says_what_it_has():
+    benchmark = TabularBenchmark(full_table(), "fast")
+    with pytest.raises(QueryError, match=r"there is no measure 'naswot' for fast; it has \[\]"):
+        run(proxy_rank, benchmark, 40.0, np.random.SeedSequence(0))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings", "said"),
+    [
+        (proxy_rank, {"pool": 0}, "pool is 0"),
+        (proxy_rank, {"proxy": "luck"}, "proxy is 'luck', must be one of"),
+        (proxy_evolution, {"warm_up": 9}, "warm_up is 9"),
+        (proxy_evolution, {"population": 0}, "population is 0"),
+        (proxy_evolution, {"sample": 11}, "sample is 11"),
+        (proxy_evolution, {"proposals": 0}, "proposals is 0"),
+        (proxy_evolution, {"proxy": "luck"}, "proxy is 'luck'"),
+    ],
+)
+def test_settings_out_of_range(strategy, settings, said):
+    with pytest.raises(SettingError, match=said):
+        next(strategy(SPACE, np.random.default_rng(0), (4,), **settings))
