@@ -38,6 +38,7 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument("--title", default="", help="what the table is (default: the CSV's name)")
     sub.add_argument("--licence", default="", help="under which the results may be used")
     sub.add_argument("--citation", default="", help="BibTeX")
+    sub.add_argument("--table-version", default="", metavar="VERSION", help="of the table, such as 1.0")
     sub.add_argument("--measured-on", default="", metavar="DEVICE", help="what the seconds were measured on")
     sub.add_argument(
         "--from", dest="folder", type=Path, help="folder with the published files, instead of the installed package"
@@ -74,6 +75,7 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument("--title", default="", help="what the table is")
     sub.add_argument("--licence", default="", help="under which the table may be used")
     sub.add_argument("--citation", default="", help="BibTeX")
+    sub.add_argument("--table-version", default="", metavar="VERSION", help="of the table, such as 1.0")
     sub.add_argument("--accept-environment", action="store_true", help="go on in an environment that gives other bits")
 
     sub = command(
@@ -134,6 +136,7 @@ def _import(options: argparse.Namespace) -> None:
             title=options.title,
             licence=options.licence,
             citation=options.citation,
+            version=options.table_version,
             device=options.measured_on,
             images=parse_images(options.images),
             row_rule=options.rows,
@@ -162,6 +165,15 @@ def shard_of(options: argparse.Namespace) -> tuple[int, int] | None:
         )
     task, first, count = map(int, found)
     return parse_shard(f"{task - first}/{count}")
+
+
+def _said(options: argparse.Namespace) -> dict[str, str]:
+    return {
+        "title": options.title,
+        "licence": options.licence,
+        "citation": options.citation,
+        "version": options.table_version,
+    }
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -194,7 +206,7 @@ def _build(options: argparse.Namespace) -> int:
             cells=None if options.cells is None else sorted(parse_ranges(options.cells)),
             cost_model=None if options.cost_model is None else read_model(options.cost_model),
             accept_environment=options.accept_environment,
-            metadata={name: value for name in ("title", "licence", "citation") if (value := getattr(options, name))},
+            metadata={name: value for name, value in _said(options).items() if value},
             engine=engine,
             report=report,
         )

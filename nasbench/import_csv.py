@@ -42,6 +42,7 @@ def import_csv(
     title: str = "",
     licence: str = "",
     citation: str = "",
+    version: str = "",
     device: str = "",
     images: Images | None = None,
     row_rule: Literal["string", "class"] = "string",
@@ -55,6 +56,7 @@ def import_csv(
         title: what the table is; by default the CSV's name.
         licence: under which the results may be used.
         citation: BibTeX.
+        version: of the table, such as 1.0.
         device: what the seconds were measured on.
         images: number of images by data set and split, for the splits whose accuracies are to be stored as counts.
         row_rule: `string`: a row for each architecture string in the file; `class`: a row for each canonical class,
@@ -81,6 +83,7 @@ def import_csv(
         "title": title or path.name,
         "licence": licence,
         "citation": citation,
+        "version": version,
         "device": device,
         "source": {"file": path.name, "sha256": _sha256(path)},
         "rows": _ROWS[row_rule],

@@ -222,6 +222,8 @@ def _metadata(recipe: Recipe, finished: Finished, cost: CostModel, chosen: Seque
     row = {cell: number for number, cell in enumerate(chosen)}
     return {
         "title": f"{recipe.space} on {recipe.dataset.name}: {len(chosen)} cells, {recipe.repeats} repeats, {recipe.epochs} epochs",
+        "rows": "one row for each canonical class",
+        "device": cost.device,
         "recipe": msgspec.to_builtins(recipe),
         "recipe_digest": recipe.digest,
         "cost_model": msgspec.to_builtins(cost),
