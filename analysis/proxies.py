@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from nasbench.measures import Column, columns_of
-from nasbench.proxy_table import SUFFIX, ProxyTable, open_proxies, proxy_columns
+from nasbench.proxy_beside import proxy_columns, proxy_path
+from nasbench.proxy_table import ProxyTable, open_proxies
 from nasbench.sealed import open_table
 from nasbench.table import TableError
 
@@ -188,7 +189,7 @@ def proxy_report(table_path: Path, proxies_path: Path | None, folder: Path) -> l
         FileNotFoundError: `proxies_path` is not there.
     """
     table = open_table(table_path)
-    beside = table_path.with_name(table_path.stem + SUFFIX)
+    beside = proxy_path(table_path)
     path = proxies_path or (beside if beside.is_file() else None)
     proxies = None if path is None else open_proxies(path)
     more = {} if proxies is None else proxy_columns(proxies, table)

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from nasbench.chunk_worker import EntrantError, LiveTraining, compute_chunk, prepare_worker
-from nasbench.plan import Chunk, describe, plan
+from nasbench.experiment_json import describe
+from nasbench.plan import Chunk, plan
 from nasbench.protocol import Protocol
 from nasbench.record import chunk_matches, write_json
 from nasbench.sealed import open_table
-from nasbench.table import Table
 
 
 class ExperimentError(RuntimeError):
@@ -100,12 +100,13 @@ def carry_out(
         raise ValueError(f"workers is {workers}, must be 1 for live training")
     began = time.perf_counter()
     table = open_table(table_path)
-    chunks = plan(protocol, table, folder)
+    chunks = plan(protocol, table, folder, table_path)
     failed: dict[str, str] = {}
     with _locked(folder):
         missing = [chunk for chunk in chunks if not chunk_matches(chunk.path, chunk.numbers, chunk.key)]
         stale = sum(len(chunk.numbers) for chunk in missing if chunk.path.exists())
-        _write_description(protocol, table, folder, kept=len(missing) < len(chunks), changed=bool(missing))
+        description = describe(protocol, table, table_path)
+        _write_description(description, folder, kept=len(missing) < len(chunks), changed=bool(missing))
         remove_leftovers(folder, chunks)
         total = sum(len(chunk.numbers) for chunk in chunks)
         done = kept = total - sum(len(chunk.numbers) for chunk in missing)
@@ -146,14 +147,13 @@ def remove_leftovers(folder: Path, chunks: Sequence[Chunk]) -> None:
         path.unlink()
 
 
-def _write_description(protocol: Protocol, table: Table, folder: Path, *, kept: bool, changed: bool) -> None:
+def _write_description(content: dict[str, Any], folder: Path, *, kept: bool, changed: bool) -> None:
     """Write `experiment.json`; its provenance is that of whoever computed the runs, not of whoever looked at them last.
 
     `provenance` is the latest session that computed something, `earlier_provenance` the sessions whose runs are kept, each
     once, dates apart.
     """
     path = folder / "experiment.json"
-    content = describe(protocol, table)
     before = _read_json(path) if kept else {}
     earlier = [*before.get("earlier_provenance", []), *([before["provenance"]] if "provenance" in before else [])]
     if not changed and earlier:

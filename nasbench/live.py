@@ -8,6 +8,9 @@ one cell, the smallest group that fusing pays for (6.5 processor seconds for thr
 4 cells): one live answer costs twice what a lone training would, and the next seeds of the cell then cost nothing.
 Costs that are charged come from the cost model, not from the clock.
 
+Zero-cost proxies, too, are computed now, from the seeds and by the functions of the file beside the table; what they are charged
+is that file's seconds (`live_proxies.py`).
+
 Everything that is trained goes into journals of the same kind as a build's, in a folder of the same kind. A live run that
 was killed and is started again asks the same questions, gets the answers from there and goes on where it was; a folder
 of a finished build answers everything.
@@ -30,8 +33,10 @@ from nasbench.cost import CostModel, cell_seconds, check_model
 from nasbench.engine import Gate, Job, plain
 from nasbench.groups import group_of
 from nasbench.journal import JournalWriter, new_header
+from nasbench.live_proxies import LiveProxies
 from nasbench.made_by import cost_model_of, recipe_of
 from nasbench.measures import Column, check_names, free_column, look_up
+from nasbench.proxy_table import ProxyTable
 from nasbench.query import Measure, Observation, Query, QueryError
 from nasbench.recipe import Recipe
 from nasbench.results import Key, Result, check_equal, encode
@@ -41,6 +46,9 @@ from nasbench.table import OK, Table, TableError
 from nasbench.trainer import LIVE, Trainer
 from nasbench.worker import run_group, start_trainer
 
+SIZES = ("parameters", "multiply_adds")
+"""Measures by closed formula."""
+
 
 class LiveBenchmark:
     """Answers queries by training; see `nasbench.query.Benchmark`. Close it, or use it as a context manager.
@@ -49,7 +57,7 @@ class LiveBenchmark:
         space: the recipe's search space.
         dataset: name of the recipe's data set.
         epochs: numbers of epochs that may be asked for.
-        measures: names of the cheap measures on offer: sizes by closed formula.
+        measures: names of the cheap measures on offer: sizes by closed formula, and the proxies that `offer` added.
         objectives: names of the measures that observations carry behind the error.
         trained: groups that were trained so far, replayed ones not counted.
     """
@@ -85,7 +93,8 @@ class LiveBenchmark:
         self.dataset = recipe.dataset.name
         self.epochs = recipe.evaluated_epochs
         self.trained = 0
-        self.measures = ("parameters", "multiply_adds")
+        self.measures: tuple[str, ...] = SIZES
+        self._proxies: LiveProxies | None = None
         check_names(objectives, self.measures, self.dataset)
         self.objectives = objectives
         self._sizes: dict[str, Column] = {}  # worked out when first asked for: they need the shape of the data
@@ -138,7 +147,32 @@ class LiveBenchmark:
             SpaceError: an architecture is not in the space.
         """
         check_names(asked.names, self.measures, self.dataset)
-        return look_up(self._columns(), [self.cell(architecture) for architecture in asked.architectures], asked.names)
+        cells = [self.cell(architecture) for architecture in asked.architectures]
+        sizes = self._columns() if set(SIZES) & set(asked.names) else {}
+        costly = [name for name in asked.names if name not in SIZES]
+        found = self._proxies.columns(cells, costly) if self._proxies is not None and costly else {}
+        return look_up({**sizes, **found}, cells, asked.names)
+
+    def offer(self, proxies: ProxyTable | None, names: tuple[str, ...] = ()) -> None:
+        """Offer zero-cost proxies from now on, and no others that were offered before.
+
+        Args:
+            proxies: whose draws are made again and whose seconds are charged; see `live_proxies.LiveProxies`.
+            names: which of them; sizes are always there.
+
+        Raises:
+            TableError: the proxies are of another space or recipe, or lack a name.
+        """
+        wanted = tuple(name for name in names if name not in SIZES)
+        if wanted and proxies is None:
+            raise TableError(f"proxies {list(wanted)} need a table of proxies, which says what they cost")
+        if wanted and proxies is not None:
+            lacking = [name for name in wanted if name not in proxies.names]
+            if lacking:
+                raise TableError(f"there are no proxies {lacking}; there are {list(proxies.names)}")
+            if self._proxies is None or self._proxies.table is not proxies:
+                self._proxies = LiveProxies(self._recipe, proxies)
+        self.measures = (*SIZES, *wanted)
 
     def cell(self, architecture: Architecture) -> int:
         """Return the number of the architecture's canonical class: its row in a table of the whole space."""
@@ -172,7 +206,7 @@ class LiveBenchmark:
         if not self._sizes:
             examples = self._job.examples or self._started().examples
             sizes = network_sizes(self._recipe, examples, range(len(self.space.classes)))
-            self._sizes = {name: free_column(sizes[:, number]) for number, name in enumerate(self.measures)}
+            self._sizes = {name: free_column(sizes[:, number]) for number, name in enumerate(SIZES)}
         return self._sizes
 
     def _started(self) -> Trainer:

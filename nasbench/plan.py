@@ -1,7 +1,7 @@
-"""What an experiment consists of: its chunks, their keys and seeds, and the `experiment.json` that describes them.
+"""What an experiment consists of: its chunks, their keys and seeds; `experiment_json.py` says of it what an analysis must know.
 
 Each run's seeds come from the protocol, the problem, the entrant and the run's number alone, so neither the number of workers
-nor the order of the chunks moves a bit. A chunk's key names protocol, table, costs, code and entrant.
+nor the order of the chunks moves a bit. A chunk's key names protocol, table, costs, code and entrant, and the proxies that it uses.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ import numpy as np
 
 import nasbench
 from nasbench.load import LoadedStrategy, load_strategy
-from nasbench.pareto import non_dominated, reference_point
+from nasbench.measures import columns_of
 from nasbench.protocol import Entrant, Problem, Protocol, digest
-from nasbench.provenance import files_digest, provenance
-from nasbench.record import FORMAT
+from nasbench.provenance import files_digest
+from nasbench.proxy_beside import open_beside, proxies_asked, proxies_key
+from nasbench.proxy_table import FREE, NAMES, ProxyTable
+from nasbench.query import QueryError
 from nasbench.settings import SettingError
 from nasbench.sources import method_files
-from nasbench.table import Table
-from nasbench.tabular import Scorer, TabularBenchmark
+from nasbench.table import Table, TableError
+from nasbench.tabular import TabularBenchmark
 from nasbench.warm_start import resolve
 
 CHUNK = 25  # runs: some seconds of a cheap strategy, some minutes of the dearest
@@ -44,6 +46,9 @@ CORE = (
 )
 """Library files that every recorded number rests on; a change in one of them makes recorded chunks stale."""
 
+PROXY_CORE = ("proxy_table.py", "proxy_beside.py")
+"""What the records of entrants that use proxies rest on besides."""
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -57,6 +62,7 @@ class Chunk:
         first: number of the first run.
         last: number of the last run, included.
         key: what the record is a record of.
+        proxies: zero-cost proxies that its benchmark has from the file beside the table; the key has the file's digests.
     """
 
     path: Path
@@ -66,6 +72,7 @@ class Chunk:
     first: int
     last: int
     key: Mapping[str, str]
+    proxies: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> range:
@@ -79,22 +86,48 @@ def run_seed(protocol: Protocol, problem: Problem, entrant: Entrant, number: int
     return np.random.SeedSequence(int.from_bytes(hashlib.sha256(what.encode()).digest(), "big"), spawn_key=(number,))
 
 
-def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
+@dataclass(frozen=True)
+class Prepared:
+    """An entrant as planning finds it.
+
+    Attributes:
+        entrant: the row of the comparison.
+        loaded: its strategy.
+        settings: its complete settings.
+        warm_start: source of its warm start, or "".
+        proxies: zero-cost proxies that it asks for and the table does not hold.
+        digest: of strategy, settings and the proxies' file, where it is used.
+        code: of the sources that its numbers rest on.
+    """
+
+    entrant: Entrant
+    loaded: LoadedStrategy
+    settings: Mapping[str, Any]
+    warm_start: str
+    proxies: tuple[str, ...]
+    digest: str
+    code: str
+
+
+def plan(protocol: Protocol, table: Table, folder: Path, table_path: Path | None = None) -> list[Chunk]:
     """Return all chunks of a protocol, first chunks of every entrant first.
+
+    Args:
+        protocol: what to compute.
+        table: the table.
+        folder: where the records go.
+        table_path: the table's file; proxies that entrants ask for are looked for beside it.
 
     Raises:
         LoadError, SettingError: an entrant's strategy or settings are wrong.
-        TableError: the table lacks a data set.
-        QueryError: the table lacks an objective.
+        TableError: the table lacks a data set, or the proxies beside it are wanted and are not there or not its own.
+        QueryError: the table lacks an objective, or it is a zero-cost proxy.
         ProtocolError, ValueError: a warm start can't be resolved.
     """
-    for problem in protocol.problems:
-        TabularBenchmark(table, problem.dataset, protocol.objectives)  # refuses what the table does not hold
+    prepared, proxies = prepare(protocol, table, table_path)
     chunks = []
-    for entrant in protocol.entrants:
-        loaded = load_strategy(entrant.strategy)
-        settings, source = entrant_settings(protocol, entrant, loaded, table)
-        code = code_digest(loaded)
+    for one in prepared:
+        entrant = one.entrant
         for problem in protocol.problems:
             key = {
                 "protocol": protocol.series,
@@ -104,17 +137,58 @@ def plan(protocol: Protocol, table: Table, folder: Path) -> list[Chunk]:
                 "cost_digest": table.cost_digest,
                 "dataset": problem.dataset,
                 "entrant": entrant.name,
-                "entrant_digest": digest([loaded.name, settings]),
-                "code": code,
+                "entrant_digest": one.digest,
+                "code": one.code,
             }
-            if source:
-                key["warm_start"] = source
+            if one.warm_start:
+                key["warm_start"] = one.warm_start
+            if one.proxies and proxies is not None:
+                key["proxies"] = proxies_key(proxies)
             runs = protocol.runs_of(entrant)
             for first in range(0, runs, CHUNK):
                 last = min(first + CHUNK, runs) - 1
                 path = folder / "runs" / problem.dataset / entrant.name / f"{first:05d}-{last:05d}.npz"
-                chunks.append(Chunk(path, problem, entrant, settings, first, last, key))
+                chunks.append(Chunk(path, problem, entrant, one.settings, first, last, key, one.proxies))
     return sorted(chunks, key=lambda chunk: chunk.first)
+
+
+def prepare(
+    protocol: Protocol, table: Table, table_path: Path | None = None
+) -> tuple[list[Prepared], ProxyTable | None]:
+    """Return the entrants of a protocol, and the proxies beside the table if one of them asks for some; see `plan`."""
+    held = set(NAMES)
+    for problem in protocol.problems:
+        data = table.dataset(problem.dataset)
+        measures = columns_of(data)
+        for name in protocol.objectives:
+            if name in NAMES and name not in FREE:
+                raise QueryError(
+                    f"objective {name!r} is a zero-cost proxy, which costs seconds, so it can't come with each observation of "
+                    f"{problem.dataset}; objectives can be {list(measures)}"
+                )
+        TabularBenchmark(table, problem.dataset, protocol.objectives)  # refuses what the table does not hold
+        held &= measures.keys()
+    found = []
+    for entrant in protocol.entrants:
+        loaded = load_strategy(entrant.strategy)
+        settings, source = entrant_settings(protocol, entrant, loaded, table)
+        found.append((entrant, loaded, settings, source, proxies_asked(settings, held)))
+    names = tuple(name for name in NAMES if any(name in asked for *_, asked in found))
+    proxies = _open_proxies(names, table, table_path) if names else None
+    prepared = []
+    for entrant, loaded, settings, source, asked in found:
+        more = [proxies_key(proxies)] if asked and proxies is not None else []
+        code = code_digest(loaded, proxies=bool(asked))
+        prepared.append(
+            Prepared(entrant, loaded, settings, source, asked, digest([loaded.name, settings, *more]), code)
+        )
+    return prepared, proxies
+
+
+def _open_proxies(names: tuple[str, ...], table: Table, table_path: Path | None) -> ProxyTable:
+    if table_path is None:
+        raise TableError(f"proxies {list(names)} are asked for, and it is not known in which file the table is")
+    return open_beside(table_path, table, names)
 
 
 def entrant_settings(
@@ -150,92 +224,12 @@ def rules_digest(protocol: Protocol) -> str:
     return digest([protocol.name, protocol.version, protocol.seed, *rules, *several])
 
 
-def code_digest(loaded: LoadedStrategy) -> str:
-    """Return the digest of the sources of an entrant's numbers: the core, the strategy's file and what it imports beside it."""
-    core = [Path(nasbench.__file__).with_name(name) for name in CORE]
-    return files_digest([*core, *method_files(Path(loaded.function.__code__.co_filename))])
+def code_digest(loaded: LoadedStrategy, *, proxies: bool = False) -> str:
+    """Return the digest of the sources of an entrant's numbers: the core, the strategy's file and what it imports beside it.
 
-
-def describe(protocol: Protocol, table: Table) -> dict[str, Any]:
-    """Return the content of `experiment.json`: all that an analysis needs to know and can't see in the chunks."""
-    problems = {}
-    for problem in protocol.problems:
-        scorer = Scorer(table, problem.dataset)
-        data = table.dataset(problem.dataset)
-        problems[problem.dataset] = {
-            "score_label": scorer.label,
-            "observed_label": "validation accuracy of one training",
-            "best_score": scorer.best,
-            "random_score_mean": scorer.random_mean,
-            "random_score_spread": scorer.random_spread,
-            "top_score": {str(share): scorer.top(share) for share in (0.001, 0.01, 0.1)},
-            "budget": problem.budget,
-            "workers": protocol.workers,
-            "epochs": list(data.epochs),
-        }
-        if protocol.objectives:
-            problems[problem.dataset]["pareto"] = true_front(table, problem.dataset, protocol.objectives)
-    entrants = {}
-    for entrant in protocol.entrants:
-        loaded = load_strategy(entrant.strategy)
-        method = loaded.method
-        settings, source = entrant_settings(protocol, entrant, loaded, table)
-        entrants[entrant.name] = {
-            "strategy": loaded.name,
-            "label": entrant.label or entrant.name,
-            "settings": settings,
-            "runs": protocol.runs_of(entrant),
-            "entrant_digest": digest([loaded.name, settings]),
-            "code": code_digest(loaded),
-            "title": method.title,
-            "paper": method.paper,
-            "family": method.family,
-            "mode": method.mode,
-        }
-        if source:
-            entrants[entrant.name]["warm_start"] = source
-    return {
-        "format": FORMAT,
-        "protocol_digest": rules_digest(protocol),
-        "protocol": {
-            "name": protocol.name,
-            "version": protocol.version,
-            "title": protocol.title,
-            "runs": protocol.runs,
-            "seed": protocol.seed,
-            "checkpoints": list(protocol.checkpoints),
-            "duplicates": protocol.duplicates,
-            "promotion": protocol.promotion,
-            "workers": protocol.workers,
-            "charge_overhead": protocol.charge_overhead,
-            "objectives": list(protocol.objectives),
-        },
-        "table": {
-            "name": protocol.table,
-            "title": table.metadata.get("title", protocol.table),
-            "digest": table.digest,
-            "cost_digest": table.cost_digest,
-            "space": table.space.name,
-        },
-        "problems": problems,
-        "entrants": entrants,
-        "provenance": provenance(),
-    }
-
-
-def true_front(table: Table, dataset: str, objectives: tuple[str, ...]) -> dict[str, Any]:
-    """Return what runs with several objectives are scored against.
-
-    Returns:
-        `objectives`: names, `error` first (1 - score); `front`: the non-dominated points of the whole table, each once,
-        ascending in the error; `reference`: the point that bounds the hypervolume.
+    Args:
+        loaded: the strategy.
+        proxies: whether it uses the proxies beside the table.
     """
-    benchmark, scorer = TabularBenchmark(table, dataset, objectives), Scorer(table, dataset)
-    points = np.column_stack([1.0 - scorer.scores, *(benchmark.objective_column(name) for name in objectives)])
-    points = points[~np.isnan(points).any(axis=1)]
-    front = np.unique(points[non_dominated(points)], axis=0)
-    return {
-        "objectives": ["error", *objectives],
-        "front": front.tolist(),
-        "reference": reference_point(front).tolist(),
-    }
+    core = [Path(nasbench.__file__).with_name(name) for name in (*CORE, *(PROXY_CORE if proxies else ()))]
+    return files_digest([*core, *method_files(Path(loaded.function.__code__.co_filename))])

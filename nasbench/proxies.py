@@ -20,12 +20,17 @@ paper's code), g the gradient of the batch's mean cross-entropy L by w, and sums
                features before the global pooling
 
 Batch norm is in training mode everywhere, so that it normalises by the batch. Departures:
-- Scale: fisher's gradients are those of the mean loss, as in Abdelfattah's code; the paper's are N times larger (N^2 in the score).
+- The networks are canonical cells (`network.py`): equal operations on equal inputs are one, with one set of weights, where the
+  published networks have two. Sizes count the same networks.
+- fisher adds each channel once, as Turner et al. do; Abdelfattah's code spreads a channel's value over its weights before it sums,
+  so that a channel counts as often as it has weights. Its gradients are those of the mean loss, as in that code; Turner's are N
+  times larger (N^2 in the score, which moves no rank).
+- grasp has the sign of Abdelfattah's code; Wang et al. keep the weights with the *lowest* values of the same quantity.
 - synflow is a logarithm: raw values beyond 1e30 are on record. The network of the zero cell has none.
 - naswot counts a ReLU as often as convolutions read it, as in the published networks where each has its own; the last ReLU
   counts once. Where K is singular (a cell without weights gives fewer independent codes than there are examples) it has no value.
 - jacob_cov: `eigvalsh`, where the published code calls `eig`, whose values may be complex. With fewer inputs than examples
-  some eigenvalues are zero in every network and add a constant.
+  some eigenvalues are zero in every network and add a constant (64 examples of 40 points, `mnist1d`: 25 of them, -2.5 million).
 - zen: the variances are the batch's, as in the paper; the published code reads running ones, a tenth of a batch's and nine tenths of
   1. One draw for each initialisation (the code: 32). Skips stay: a cell can't do without them.
 """

@@ -41,6 +41,7 @@ def _proxies(options: argparse.Namespace) -> None:
             print(path)
         return
     from nasbench.made_by import recipe_of
+    from nasbench.proxy_beside import proxy_path
     from nasbench.proxy_run import load_setup, run_proxies
     from nasbench.proxy_table import SUFFIX
     from nasbench.recipe import load_recipe, recipe_names
@@ -52,7 +53,7 @@ def _proxies(options: argparse.Namespace) -> None:
         beside = _table_file(options.source)
         recipe = recipe_of(open_table(beside))
     folder = options.folder or Path("builds") / f"{recipe.name}-proxies"
-    output = options.output or (beside.with_name(beside.stem + SUFFIX) if beside else folder / f"{recipe.name}{SUFFIX}")
+    output = options.output or (proxy_path(beside) if beside else folder / f"{recipe.name}{SUFFIX}")
 
     def watch(done: int, total: int) -> None:
         if done % 100 == 0 or done == total:

@@ -14,7 +14,7 @@ import hashlib
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from nasbench.network import Network
 from nasbench.pipeline import configure_process, deterministic
 from nasbench.provenance import files_digest, provenance
 from nasbench.proxies import PROXIES, Batch
-from nasbench.proxy_table import FREE, Origin, ProxyTable, seal_proxies
+from nasbench.proxy_table import NAMES, Origin, ProxyTable, seal_proxies
 from nasbench.recipe import Recipe
 from nasbench.skeleton import Skeleton, multiply_adds, operation_counts, parameters
 from nasbench.table import canonical_json
@@ -86,9 +86,8 @@ def prepare(recipe: Recipe, dataset: Dataset, batch: int = 64, initialisations: 
     ):
         if not low <= value <= high:
             raise ValueError(f"{name} is {value}, must be in {low}..{high}")
-    names = (*FREE, *PROXIES)
     origin = Origin(
-        recipe.space, recipe.name, recipe.digest, dict(dataset.digests), names, initialisations, batch, seed
+        recipe.space, recipe.name, recipe.digest, dict(dataset.digests), NAMES, initialisations, batch, seed
     )
     drawn = [stream(recipe, seed, BATCH, number).permutation(available)[:batch] for number in range(initialisations)]
     inputs, labels = dataset.inputs["train"].cpu(), dataset.labels["train"].cpu()
@@ -110,12 +109,15 @@ def stream(recipe: Recipe, seed: int, purpose: int, *place: int) -> np.random.Ge
     return np.random.default_rng(np.random.SeedSequence(int.from_bytes(entropy, "big"), spawn_key=(purpose, *place)))
 
 
-def compute(setup: Setup, cell: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Compute all proxies of one class.
+def compute(
+    setup: Setup, cell: int, names: Sequence[str] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Compute proxies of one class. Each has a network of its own, so that none depends on which others are computed.
 
     Args:
         setup: see `prepare`.
         cell: number of the class in the space.
+        names: which proxies; default: all, in the order of `setup.origin.names`.
 
     Returns:
         Values, shape (proxies, initialisations), infinite or NaN where not defined; processor seconds of one, (proxies,).
@@ -125,10 +127,11 @@ def compute(setup: Setup, cell: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     architecture = space.architecture(space.classes[cell][0])
     counts = operation_counts(space, architecture)
     sizes = {"parameters": parameters(setup.skeleton, counts), "multiply_adds": multiply_adds(setup.skeleton, counts)}
-    values = np.empty((len(origin.names), len(members)))
-    seconds = np.zeros(len(origin.names), dtype=np.float32)
+    names = origin.names if names is None else names
+    values = np.empty((len(names), len(members)))
+    seconds = np.zeros(len(names), dtype=np.float32)
     with deterministic():
-        for place, name in enumerate(origin.names):
+        for place, name in enumerate(names):
             if name in sizes:
                 values[place] = sizes[name]
                 continue

@@ -1,12 +1,13 @@
 """A table of zero-cost proxies: values and seconds of every canonical class of a space, in a sealed file beside its table.
 
 `data/NAME-proxies.h5` has the same user block, proof and allow-list as a table (`sealed.py`). What the proxies are is said in
-`proxies.py`, which needs torch; this file does not. Arrays, a row for each class in the space's order:
+`proxies.py`, which needs torch; this file does not. How they meet their table is in `proxy_beside.py`. Arrays, a row for each
+class in the space's order:
 
     architecture  uint8 (classes, decisions)                    the class's first member
     values        float64 (classes, proxies, initialisations)   NaN where a proxy is not defined
     faults        uint8, the same shape                         number in `FAULTS`: why it is not
-    seconds       float32 (classes, proxies)                    processor seconds of one initialisation, as measured
+    seconds       float32 (classes, proxies)                    processor seconds of one initialisation, as measured once
     metadata      uint8                                         canonical JSON: names, recipe, batch, seed, environment
 
 `ProxyTable.digest` covers the values and what they rest on, `cost_digest` the seconds, which no rebuild gives again.
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from nasbench.measures import Column
 from nasbench.sealed import MAX_RATIO, check_user_block, chunk_shape, read_array, user_block, walk_names, write_at_once
 from nasbench.space import CellSpace, SpaceError, space_by_name
-from nasbench.table import Table, TableError, canonical_json
+from nasbench.table import TableError, canonical_json
 
 MAGIC = b"NASBENCH-LIVE-PROXY\n"
 SCHEMA_VERSION = 1
@@ -38,6 +39,9 @@ SUFFIX = "-proxies.h5"
 
 FREE = ("parameters", "multiply_adds")
 """Columns that are closed formulas (`skeleton.py`); their seconds are 0."""
+
+NAMES = (*FREE, "grad_norm", "snip", "grasp", "fisher", "synflow", "jacob_cov", "naswot", "zen")
+"""All proxies that there are, in the order of the columns; `proxies.PROXIES` has the functions of those that need a network."""
 
 FAULTS = (
     "",
@@ -132,35 +136,6 @@ class ProxyTable:
             raise TableError(f"initialisations is {count}, must be in 1..{self.origin.initialisations}")
         place = self.names.index(name)
         return Column(self.values[:, place, :count].mean(axis=1), count * self.seconds[:, place].astype(np.float64))
-
-
-def proxy_columns(proxies: ProxyTable, table: Table, initialisations: int | None = None) -> dict[str, Column]:
-    """Return the proxies as columns of a table's rows, for `TabularBenchmark(..., columns=...)`.
-
-    Args:
-        proxies: of the table's own recipe.
-        table: the table.
-        initialisations: average over the first so many, and charge for them; default: all there are.
-
-    Raises:
-        TableError: another search space, or networks of another recipe than the table's.
-    """
-    if table.space != space_by_name(proxies.origin.space):
-        raise TableError(f"the proxies are of space {proxies.origin.space!r}, the table is of {table.space.name!r}")
-    recipe = table.metadata.get("recipe_digest")
-    if recipe != proxies.origin.recipe_digest:
-        raise TableError(
-            f"the proxies are of recipe {proxies.origin.recipe} ({proxies.origin.recipe_digest[:12]}), the table was built from "
-            f"{'no recipe' if recipe is None else str(recipe)[:12]}: its networks are others"
-        )
-    space = table.space
-    numbers = [space.index(tuple(row)) for row in table.architectures.tolist()]
-    classes = space.class_of[numbers]
-    found = {}
-    for name in proxies.names:
-        column = proxies.column(name, initialisations)
-        found[name] = Column(column.values[classes], column.seconds[classes])
-    return found
 
 
 # The file -----------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from experiments import OWN, begin, chunks, records, with_own
 from small_table import PROTOCOL, write_protocol
 
 import nasbench.experiment
+import nasbench.experiment_json
 import nasbench.plan
 import nasbench.record
 from nasbench.experiment import Outcome
@@ -141,7 +142,7 @@ def test_analysis_reads_every_run_without_a_fault(tmp_path, here):
 
 def test_provenance_is_of_those_who_computed(tmp_path, here, monkeypatch):
     def made_by(version):
-        monkeypatch.setattr(nasbench.plan, "provenance", lambda: {"nasbench": version, "date": time.time_ns()})
+        monkeypatch.setattr(nasbench.experiment_json, "provenance", lambda: {"nasbench": version, "date": time.time_ns()})
 
     def read():
         return json.loads((tmp_path / "results/experiment.json").read_text())

@@ -17,7 +17,7 @@ TORCH_FREE = (
     *("search_space", "space", "skeleton", "query", "table", "sealed", "soundness", "tabular", "search", "record"),
     *("protocol", "settings", "load", "provenance", "plan", "chunk_worker", "experiment", "cli", "run_command"),
     *("measures", "pareto", "warm_start", "sources", "compare_command", "findings_command", "cli_optimizers"),
-    *("proxy_table", "proxy_command"),
+    *("proxy_table", "proxy_beside", "proxy_command", "experiment_json"),
     *("optimizer_method", "optimizer_table", "optimizer_seal", "optimizer_protocol", "optimizer_command"),
 )
 

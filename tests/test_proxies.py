@@ -12,6 +12,7 @@ import plain_network  # noqa: E402
 
 from nasbench.network import Network  # noqa: E402
 from nasbench.proxies import PROXIES, Batch, grasp, jacob_cov, naswot, synflow, weighted, zen  # noqa: E402
+from nasbench.proxy_table import FREE, NAMES  # noqa: E402
 from nasbench.skeleton import Skeleton  # noqa: E402
 from nasbench.space import CELL201  # noqa: E402
 
@@ -162,6 +163,10 @@ def plain_zen(cell, network, batch, monkeypatch):
 PLAIN = {
     name.removeprefix("plain_"): function for name, function in list(globals().items()) if name.startswith("plain_")
 }
+
+
+def test_names_are_those_of_the_file():
+    assert (*FREE, *PROXIES) == NAMES
 
 
 @pytest.mark.parametrize("skeleton", [SIGNAL, IMAGE, POOLED], ids=["signal", "image", "pooled"])

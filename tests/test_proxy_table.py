@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_table import full_table
 
+from nasbench.proxy_beside import proxy_columns
 from nasbench.proxy_table import (
     FAULTS,
     MAGIC,
@@ -14,7 +15,6 @@ from nasbench.proxy_table import (
     ProxyTable,
     is_proxy_table,
     open_proxies,
-    proxy_columns,
     seal_proxies,
 )
 from nasbench.query import Measure

@@ -1,5 +1,7 @@
 """Searches that follow a proxy: what they measure, whom they train first, what they pay."""
 
+import itertools
+
 import numpy as np
 import pytest
 from small_table import SPACE as THREE
@@ -9,7 +11,9 @@ from nasbench.baselines.strategies._proxy import PROXIES, best_first
 from nasbench.baselines.strategies.proxy_evolution import proxy_evolution
 from nasbench.baselines.strategies.proxy_rank import proxy_rank
 from nasbench.baselines.strategies.regularized_evolution import regularized_evolution
+from nasbench.load import load_strategy
 from nasbench.measures import Column
+from nasbench.proxy_table import NAMES
 from nasbench.query import Measure, Observation, Query, QueryError
 from nasbench.search import run
 from nasbench.settings import SettingError
@@ -19,6 +23,7 @@ from nasbench.tabular import TabularBenchmark
 
 SPACE = space_by_name("cell201-3op")
 BENCHMARK = SyntheticBenchmark(SPACE)
+VARIANTS = load_strategy("proxy_rank").method.variants
 
 
 def traced(strategy, queries, seed=0, **settings):
@@ -28,6 +33,12 @@ def traced(strategy, queries, seed=0, **settings):
 
 def scores(architectures, name):
     return BENCHMARK.measure(Measure(tuple(architectures), (name,)))[0][:, 0]
+
+
+def test_names_are_those_of_the_table_of_proxies():
+    assert PROXIES == NAMES
+    chosen = {load_strategy("proxy_rank").configure(variant=name)["proxy"] for name in VARIANTS} | {"naswot"}
+    assert chosen == set(NAMES)  # every proxy has a row, the sizes that all are held against among them
 
 
 def test_order_is_descending_with_the_unknown_last():
@@ -95,6 +106,45 @@ def test_without_a_choice_it_is_regularized_evolution():
     assert warm == followed(regularized_evolution)
 
 
+def test_without_warm_up_and_moves_it_is_regularized_evolution_bit_for_bit():
+    for seed in range(3):
+        plain = traced(regularized_evolution, 60, seed, population=10, sample=3)
+        bare = traced(proxy_evolution, 60, seed, warm_up=0, population=10, sample=3)
+        assert bare.queries == plain.queries and len(bare.queries) == 60
+        assert not any(isinstance(proposal, Measure) for proposal, _ in bare.steps)
+
+
+def test_example_of_the_authors_scores_every_neighbour_and_explores_in_a_quarter_of_the_steps():
+    settings = load_strategy("proxy_evolution").configure(variant="notebook-move")
+    trace = traced(proxy_evolution, 464, **settings)
+    moves = trace.steps[64:]  # P = 64 random ones, unscored
+    assert not any(isinstance(proposal, Measure) for proposal, _ in trace.steps[:64])
+    trained = [query.architecture for query in trace.queries]
+    scored = 0
+    for (asked, values), (query, _) in itertools.pairwise(moves):
+        if isinstance(asked, Measure):
+            scored += 1
+            assert asked.names == ("synflow",) and len(asked.architectures) == 12  # 6 edges, 2 other operations
+            assert query.architecture == asked.architectures[int(np.argmax(values[:, 0]))]
+            parents = [one for one in trained if set(SPACE.neighbours(one)) == set(asked.architectures)]
+            assert parents
+    explored = 400 - scored
+    assert 70 <= explored <= 130  # binomial(400, 1/4): 100 +- 3.5 standard deviations
+
+
+def test_evolution_listens_to_what_it_is_told():
+    """The contract exempts followers of a proxy; evolution must still breed from what turned out well."""
+    good = proxy_evolution(SPACE, np.random.default_rng(0), (4,), warm_up=20, population=20, sample=20)
+    values = np.arange(20.0)[:, None]
+    asked = next(good)
+    proposal = good.send(values[: len(asked.architectures)])
+    favourite = proposal.architecture
+    for _ in range(len(asked.architectures) - 1):
+        proposal = good.send(Observation(proposal, 0.9 if proposal.architecture == favourite else 0.1, 1.0))
+    child = good.send(Observation(proposal, 0.1, 1.0)).architecture
+    assert sum(one != other for one, other in zip(child, favourite, strict=True)) == 1
+
+
 def test_move_proposal_trains_the_child_with_the_best_score():
     trace = traced(proxy_evolution, 40, proxy="snip", warm_up=10, population=10, sample=3, proposals=6)
     moves = trace.steps[11:]
@@ -151,7 +201,9 @@ def test_benchmark_without_the_proxy_says_what_it_has():
         (proxy_evolution, {"warm_up": 9}, "warm_up is 9"),
         (proxy_evolution, {"population": 0}, "population is 0"),
         (proxy_evolution, {"sample": 11}, "sample is 11"),
-        (proxy_evolution, {"proposals": 0}, "proposals is 0"),
+        (proxy_evolution, {"warm_up": -1}, "warm_up is -1"),
+        (proxy_evolution, {"proposals": -1}, "proposals is -1"),
+        (proxy_evolution, {"explore": 1.5}, "explore is 1.5"),
         (proxy_evolution, {"proxy": "luck"}, "proxy is 'luck'"),
     ],
 )

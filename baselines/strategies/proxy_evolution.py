@@ -1,16 +1,23 @@
-"""Regularized evolution warmed up by a zero-cost proxy. Abdelfattah, Mehrotra, Dudziak & Lane, ICLR 2021, arXiv:2101.08134.
+"""Regularized evolution guided by a zero-cost proxy. Abdelfattah, Mehrotra, Dudziak & Lane, ICLR 2021, arXiv:2101.08134.
 
 Two ways of the paper (section 5) to use a proxy in aging evolution (Real et al., AAAI 2019, `regularized_evolution.py`):
 
 - *Warm-up*: of N random architectures, scored untrained, the best P are the initial population instead of P random ones.
-- *Move proposal*: of R mutations of a parent, only the one with the best score is trained. R = 1 is ordinary evolution.
+- *Move proposal*: of the mutations of a parent, the one with the best score is trained. The authors' example (repository
+  zero-cost-nas, `notebooks/nas_examples.ipynb`) scores all of them, and trains a random one in a quarter of the steps.
 
-Scoring is charged: the proxy's seconds, once for each network of a run. With `warm_up` equal to `population` and one
-proposal this is regularized evolution.
+`variants`: `notebook` and `notebook-move` are that example's settings (P 64, S 10; N 3,000, or no warm-up and moves); `move` has its
+moves with the default population; `naswot`, `parameters`, `parameters-move` name another proxy: the last two cost nothing and are
+what a proxy has to beat (`proxy_rank.py`).
+
+Scoring is charged, where the paper counts trainings alone: the proxy's seconds (`nasbench.proxy_beside`), once in a run for each
+network. A warm-up that does not fit into the budget ends the run before anything is trained. With `warm_up` 0 and one proposal
+this is regularized evolution.
 
 Departures: population and sample default to NATS-Bench's (10 and 3), since a budget of 100 trainings would be spent on a
-larger population before anything evolves; N = 1,000; the paper's own sizes were not re-checked. `variants` name the proxy;
-`move` adds move proposal. An architecture without a value (NaN) ranks last.
+larger population before anything evolves, and N to 1,000 for the same reason. An architecture drawn twice is one member of the
+initial population (the example keeps both); S are drawn with replacement, as by Real et al. (the example: without). An
+architecture without a value (NaN) ranks last.
 """
 
 from __future__ import annotations
@@ -21,22 +28,24 @@ import numpy as np
 
 from nasbench.load import Method
 from nasbench.query import Measure, Query, Search
-from nasbench.settings import check_choice, check_integer
+from nasbench.settings import SettingError, check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
 from ._proxy import PROXIES, Proxy, best_first
 
 METHOD = Method(
-    title="Evolution with a proxy's warm-up",
+    title="Evolution with a proxy",
     paper="Abdelfattah et al.: Zero-cost proxies for lightweight NAS, ICLR 2021, arXiv:2101.08134",
     year=2021,
     mode="table",
     family="proxy",
     variants={
-        "move": {"proposals": 10},
+        "move": {"warm_up": 0, "proposals": 0, "explore": 0.25},
         "naswot": {"proxy": "naswot"},
+        "notebook": {"warm_up": 3000, "population": 64, "sample": 10},
+        "notebook-move": {"warm_up": 0, "population": 64, "sample": 10, "proposals": 0, "explore": 0.25},
         "parameters": {"proxy": "parameters"},
-        "parameters-move": {"proxy": "parameters", "proposals": 10},
+        "parameters-move": {"proxy": "parameters", "warm_up": 0, "proposals": 0, "explore": 0.25},
     },
 )
 
@@ -51,6 +60,7 @@ def proxy_evolution(
     population: int = 10,
     sample: int = 3,
     proposals: int = 1,
+    explore: float = 0.0,
 ) -> Search:
     """Evolve a population that begins with the best of a proxy's ranking, without end.
 
@@ -59,23 +69,28 @@ def proxy_evolution(
         rng: source of all randomness.
         epochs: the fidelities on offer; the last one is asked for.
         proxy: a measure that the benchmark must offer; larger is better.
-        warm_up: architectures drawn and scored at the start (N), from `population`.
+        warm_up: architectures drawn and scored at the start (N), from `population`; 0: the first are random, unscored.
         population: number of architectures alive (P), from 1.
         sample: number drawn, with replacement, to find a parent (S), from 1 to `population`.
-        proposals: mutations scored for each one trained (R), from 1.
+        proposals: random mutations scored for each one trained; 0: all that there are; 1: none is scored.
+        explore: probability that a random mutation is trained, unscored.
 
     Raises:
         SettingError: a setting outside its range.
     """
     check_choice("proxy", proxy, PROXIES)
     check_integer("population", population, 1)
-    check_integer("warm_up", warm_up, population)
+    check_integer("warm_up", warm_up, 0)
+    if 0 < warm_up < population:
+        raise SettingError(f"warm_up is {warm_up}, must be 0 or at least the population, {population}")
     check_integer("sample", sample, 1, population)
-    check_integer("proposals", proposals, 1)
-    drawn = tuple(space.sample(rng) for _ in range(warm_up))
-    distinct = tuple(dict.fromkeys(drawn))
-    values = yield Measure(distinct, (proxy,))
-    first = [distinct[number] for number in best_first(values[:, 0])[:population]]
+    check_integer("proposals", proposals, 0)
+    check_number("explore", explore, 0.0, 1.0)
+    first = [space.sample(rng) for _ in range(warm_up or population)]
+    if warm_up:
+        distinct = tuple(dict.fromkeys(first))
+        values = yield Measure(distinct, (proxy,))
+        first = [distinct[number] for number in best_first(values[:, 0])[:population]]
     alive: deque[tuple[float, Architecture]] = deque()
     for architecture in first:
         observation = yield Query(architecture, epochs[-1])
@@ -83,9 +98,11 @@ def proxy_evolution(
     while True:
         chosen = [alive[number] for number in rng.integers(len(alive), size=sample).tolist()]
         _, parent = max(chosen, key=lambda member: member[0])
-        children = tuple(dict.fromkeys(space.mutate(parent, rng) for _ in range(proposals)))
-        child = children[0]
-        if len(children) > 1:
+        if proposals == 1 or (explore > 0 and rng.random() < explore):
+            child = space.mutate(parent, rng)
+        else:
+            drawn = [space.mutate(parent, rng) for _ in range(proposals)] or space.neighbours(parent)
+            children = tuple(dict.fromkeys(drawn))
             values = yield Measure(children, (proxy,))
             child = children[best_first(values[:, 0])[0]]
         observation = yield Query(child, epochs[-1])

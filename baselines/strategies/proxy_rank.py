@@ -1,15 +1,19 @@
 """Rank random architectures by a zero-cost proxy and train the best. Mellor, Turner, Storkey & Crowley, ICML 2021, arXiv:2006.04647.
 
 The paper draws N architectures, scores each untrained, and returns the one with the highest score without training any
-(algorithm 1, N = 10 and 100). Here the drawn architectures are trained in the order of their scores, so that the search goes
-on as long as the budget does; when all of them are trained, the next N are drawn. This is the warm-up of random search in
-Abdelfattah et al., ICLR 2021, arXiv:2101.08134, section 5. Scoring is charged: the proxy's seconds, once for each network.
+(algorithm 1). Here the drawn architectures are trained in the order of their scores, so that the search goes on as long as the
+budget does; when all of them are trained, the next N are drawn. This is the warm-up of random search in Abdelfattah et al.,
+ICLR 2021, arXiv:2101.08134, section 5, whose example (repository zero-cost-nas, `notebooks/nas_examples.ipynb`) has N = 3,000.
 
-`variants`: the proxies by name, and `parameters` (or `multiply_adds`), which cost nothing and which many proxies do not beat
-(Ning et al., NeurIPS 2021, arXiv:2008.03064): the baseline of every proxy.
+Scoring is charged: the proxy's seconds (`nasbench.proxy_beside`), once in a run for each network, before the first training,
+as Mellor et al. report search times that are scoring alone; Abdelfattah et al. count trainings. A pool that does not fit into the
+budget ends the run before anything is trained.
 
-Departures: the pool defaults to 1,000, Abdelfattah's warm-up; an architecture is trained once in a pool, however often it was
-drawn; one without a value (NaN) ranks last.
+`variants`: the proxies by name. `parameters` and `multiply_adds` cost nothing and look at no data, and many proxies do not beat
+them (Ning et al., NeurIPS 2021, arXiv:2008.03064): the row that every proxy is to be read beside.
+
+Departures: N is 1,000, since the paper's 10 and 100 would be trained within one budget; an architecture is trained once in a
+pool, however often it was drawn; one without a value (NaN) ranks last.
 """
 
 from __future__ import annotations
@@ -30,6 +34,10 @@ METHOD = Method(
     mode="table",
     family="proxy",
     variants={
+        "grad_norm": {"proxy": "grad_norm"},
+        "snip": {"proxy": "snip"},
+        "grasp": {"proxy": "grasp"},
+        "fisher": {"proxy": "fisher"},
         "synflow": {"proxy": "synflow"},
         "zen": {"proxy": "zen"},
         "jacob_cov": {"proxy": "jacob_cov"},
