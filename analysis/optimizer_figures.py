@@ -1,7 +1,7 @@
-"""Figures of optimizers: learning curves with bands, performance profiles, tuning curves, generalization of learned optimizers.
+"""Figures of optimizers: learning curves with bands, performance profiles, tuning curves.
 
 At most six lines a panel: optimizers come in groups, each with the frozen baseline for reference in dotted black. Lines are named
-directly, at their ends. Three panels of generalization after Andrychowicz et al. 2016, arXiv:1606.04474, figure 5.
+directly, at their ends. The generalization study of learned optimizers is in `optimizer_study.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from scipy.optimize import isotonic_regression
 
-from .optimizer_comparison import OptimizerComparison, Ruleset
+from .optimizer_comparison import OptimizerComparison
 from .optimizer_scores import LARGEST_RATIO, FloatArray, profile
 from .style import BLACK, COLOURS, DASHES, TEXT_WIDTH, LineStyle, logarithmic
 
@@ -23,11 +23,6 @@ MOST_LINES = 6  # a panel
 COLUMNS = 3
 LABEL_SIZE = 5.0  # points
 LABEL_ROOM = 0.56  # share of a panel's width, right of the last step, for names
-GENERALIZATION = (
-    ("digits-sigmoid-40", "40 hidden units"),
-    ("digits-sigmoid-2-layers", "two hidden layers"),
-    ("digits-relu", "ReLU"),
-)
 SHORT = (
     (", cosine decay", ", cos."),
     (", cosine", ", cos."),
@@ -35,13 +30,11 @@ SHORT = (
     ("Schedule-Free AdamW", "Sched.-free"),
     (" (Gaussian quadratics)", ", Gauss."),
     (" (uniform quadratics)", ", uniform"),
-    ("Learned MLP", "MLP"),
+    ("MLP learned optimizer", "MLP learned"),
     ("untrained", "untr."),
     (", ordered list", " list"),
 )
 """Parts of titles that are shortened beside panels."""
-CLASSICS = ("adam", "rmsprop", "sgd", "nesterov")
-"""Hand-designed optimizers in the paper's figure."""
 
 
 class Group(NamedTuple):
@@ -105,7 +98,7 @@ def styles_of(comparison: OptimizerComparison) -> dict[str, LineStyle]:
 def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
     """Draw mean test loss with its 95 % interval over seeds against steps, a panel a task, with the target as a grey line."""
     tasks = _tasks_of(comparison, group)
-    figure, panels = _grid(len(tasks))
+    figure, panels = grid(len(tasks))
     styles = styles_of(comparison)
     for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
         ends: dict[str, float] = {}
@@ -129,7 +122,7 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
         axes.set_yscale("log")
         axes.set_ylim(lowest * 0.85, highest)
         logarithmic(axes, "y")
-        _name_ends(axes, ends, comparison, styles, horizon, log=True)
+        name_ends(axes, ends, comparison, styles, horizon, log=True)
         axes.set_title(task_title(task), loc="left")
         axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
         if place % COLUMNS == 0:
@@ -145,15 +138,29 @@ def _tasks_of(comparison: OptimizerComparison, group: Group) -> list[str]:
     return [task for task in comparison.table.tasks if any((task, name) in comparison.scored for name in others)]
 
 
-def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure | None:
-    """Draw performance profiles, six lines a panel, best scores first; None if nobody reached a target within four times the fastest."""
+def profile_figure(
+    comparison: OptimizerComparison,
+    optimizers: Sequence[str],
+    ratios: FloatArray,
+    unit: str = "steps",
+    least: str = "fewest",
+) -> Figure | None:
+    """Draw performance profiles, six lines a panel, best scores first; None if nobody reached a target within four times the least.
+
+    Args:
+        comparison: for names and styles.
+        optimizers: best first.
+        ratios: (optimizers, tasks) over the least of the pool.
+        unit: of what the ratios compare.
+        least: word for the smallest amount of it.
+    """
     at = np.linspace(1.0, LARGEST_RATIO, 601)
-    shares = dict(zip(ruleset.optimizers, profile(ruleset.ratios, at), strict=True))
-    shown = [name for name in ruleset.optimizers if shares[name][-1] > 0]
+    shares = dict(zip(optimizers, profile(ratios, at), strict=True))
+    shown = [name for name in optimizers if shares[name][-1] > 0]
     if not shown:
         return None
     parts = [shown[first : first + MOST_LINES] for first in range(0, len(shown), MOST_LINES)]
-    figure, panels = _grid(len(parts), columns=2, height=2.0)
+    figure, panels = grid(len(parts), columns=2, height=2.0)
     styles = styles_of(comparison)
     top = max(0.5, float(np.ceil(10 * max(shares[name][-1] for name in shown) + 0.3) / 10))
     for place, (axes, part) in enumerate(zip(panels, parts, strict=True)):
@@ -170,11 +177,11 @@ def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure 
                 clip_on=False,
             )
         axes.set_ylim(-0.03 * top, top)
-        _name_ends(axes, ends, comparison, styles, LARGEST_RATIO, first=1.0)
+        name_ends(axes, ends, comparison, styles, LARGEST_RATIO, first=1.0)
         axes.set_xticks([1, 2, 3, 4])
         if len(parts) > 1:
             axes.set_title(f"places {place * MOST_LINES + 1} to {place * MOST_LINES + len(part)}", loc="left")
-        axes.set_xlabel("steps to target, times the fewest")
+        axes.set_xlabel(f"{unit} to target, times the {least}")
         if place % 2 == 0:
             axes.set_ylabel("share of tasks")
     return figure
@@ -183,7 +190,7 @@ def profile_figure(comparison: OptimizerComparison, ruleset: Ruleset) -> Figure 
 def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
     """Draw the expected test loss after 1, ..., N trials, a panel a task; an optimizer without settings is a level line."""
     tasks = _tasks_of(comparison, group)
-    figure, panels = _grid(len(tasks))
+    figure, panels = grid(len(tasks))
     styles = styles_of(comparison)
     for place, (axes, task) in enumerate(zip(panels, tasks, strict=True)):
         curves = {
@@ -206,63 +213,13 @@ def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
         low, high = axes.get_ylim()
         axes.set_ylim(low, high)
         logarithmic(axes, "y")
-        _name_ends(axes, ends, comparison, styles, float(most), first=1.0, log=True)
+        name_ends(axes, ends, comparison, styles, float(most), first=1.0, log=True)
         axes.set_title(task_title(task), loc="left")
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in (1, 2, 4, 6, 8, 12, 20, 35, 50) if tick <= most]))
         if place % COLUMNS == 0:
             axes.set_ylabel("expected test loss")
         if place >= len(tasks) - COLUMNS:
             axes.set_xlabel("trials")
-    return figure
-
-
-def generalization_group(comparison: OptimizerComparison) -> Group | None:
-    """Return the optimizers of the generalization figure, None if its tasks or a learned optimizer are missing."""
-    table = comparison.table
-    if not all(task in table.tasks for task, _ in GENERALIZATION):
-        return None
-    learned = [
-        name
-        for name, entry in table.optimizers.items()
-        if entry.family == "learned"
-        and any(each.get("name") == "digits-sigmoid" for each in (entry.trained_on or {}).get("tasks", []))
-        and all((task, name) in comparison.scored for task, _ in GENERALIZATION)
-    ]
-    classics = [name for word in CLASSICS for name, entry in table.optimizers.items() if entry.optimizer == word]
-    return Group("generalization", "", (*learned[:2], *classics)[:MOST_LINES]) if learned else None
-
-
-def generalization_figure(comparison: OptimizerComparison, group: Group) -> Figure:
-    """Draw training loss on networks unlike the one that was meta-trained on, three panels."""
-    figure, panels = _grid(len(GENERALIZATION))
-    styles = styles_of(comparison)
-    for place, (axes, (task, title)) in enumerate(zip(panels, GENERALIZATION, strict=True)):
-        ends = {}
-        lows, highs = [], []
-        for name in group.optimizers:
-            found = comparison.scored.get((task, name))
-            if found is None:
-                continue
-            mean = found.train.mean(axis=0)
-            learned = comparison.table.optimizers[name].family == "learned"
-            style = styles[name]
-            width = 1.7 if learned else 0.9
-            axes.plot(
-                found.steps, mean, color=style.colour, linestyle=style.dash, linewidth=width, zorder=3 if learned else 2
-            )
-            ends[name] = float(mean[-1])
-            lows.append(float(mean.min()))
-            highs.append(max(float(mean[0]), float(mean[-1])))
-        axes.set_yscale("log")
-        axes.set_ylim(min(lows) * 0.8, max(highs) * 1.15)
-        logarithmic(axes, "y")
-        horizon = float(comparison.table.tasks[task].horizon)
-        _name_ends(axes, ends, comparison, styles, horizon, log=True)
-        axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
-        axes.set_title(title, loc="left")
-        axes.set_xlabel("steps")
-        if place == 0:
-            axes.set_ylabel("training loss")
     return figure
 
 
@@ -280,7 +237,8 @@ def task_title(task: str) -> str:
     )
 
 
-def _grid(number: int, columns: int = COLUMNS, height: float = 1.55) -> tuple[Figure, list[Axes]]:
+def grid(number: int, columns: int = COLUMNS, height: float = 1.55) -> tuple[Figure, list[Axes]]:
+    """Return a figure of text width with so many panels, `height` inches a row."""
     columns = min(columns, number)
     rows = -(-number // columns)
     figure = Figure(
@@ -292,7 +250,7 @@ def _grid(number: int, columns: int = COLUMNS, height: float = 1.55) -> tuple[Fi
     return figure, panels[:number]
 
 
-def _name_ends(
+def name_ends(
     axes: Axes,
     ends: Mapping[str, float],
     comparison: OptimizerComparison,

@@ -120,7 +120,7 @@ def verdict_of(expected: Expected, ratio: Estimate) -> Verdict:
         return better
     if expected == "worse":
         return SWAPPED.get(better, better)
-    if 1.0 / SMALLEST_RATIO < ratio.low and ratio.high < SMALLEST_RATIO:
+    if ratio.low > 1.0 / SMALLEST_RATIO and ratio.high < SMALLEST_RATIO:
         return "agrees"
     return better if better not in SWAPPED else "disagrees"
 
@@ -180,7 +180,7 @@ def _find_one(claim: Claim, table: OptimizerTable) -> Finding:
     found = advantage(one, known, generator("optimizer findings", claim.text))
     reason = unfinished(table.optimizers[claim.first])
     if not reason and found.seeds < FEWEST_SEEDS:
-        reason = f"{found.seeds} seeds: too few for an interval; ahead on {found.ahead} of them"
+        reason = f"{found.seeds} seeds: too few for an interval"
     verdict = verdict_of(claim.expected, found.ratio) if not reason else "can't be told here"
     return Finding(claim, found, verdict, len(known), reason)
 

@@ -12,6 +12,7 @@ import numpy as np
 from . import optimizer_scores as scores
 from .optimizer_comparison import TRIALS, OptimizerComparison, Ruleset
 from .optimizer_figures import task_title
+from .optimizer_work import step_cost, work_profile
 from .statistics import Estimate
 from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, csv_text
 
@@ -38,40 +39,43 @@ def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTab
     frozen = _frozen(comparison)
     columns = (
         Column("", "Profile score", "profile_score"),
+        Column("", "Profile score, by work", "profile_score_by_work"),
         Column("", f"Speed-up over {frozen}", "speed_up"),
         Column("", "Targets reached", "targets_reached"),
-        Column("", "ms a step", "milliseconds_per_step"),
+        Column("A step", "gradients", "gradients_per_step"),
+        Column("A step", "ms", "milliseconds_per_step"),
+        Column("A step", "over SGD's", "step_over_sgd"),
     )
     rows = []
-    best = max(each.value for each in ruleset.score.values())
+    work = work_profile(comparison, ruleset)
+    best, least = (max(each.value for each in found.values()) for found in (ruleset.score, work.score))
     fastest = max(each.value for each in ruleset.speed_up.values())
     for place, name in enumerate(ruleset.optimizers):
-        milliseconds = 1000 * float(
-            np.median([comparison.scored[task, name].seconds_per_step for task in ruleset.tasks])
-        )
+        cost = step_cost(comparison, name, ruleset.tasks)
         score, speed = ruleset.score[name], ruleset.speed_up[name]
         rows.append(
             (
                 comparison.title(name),
                 (
                     _entry(score, mark="best" if score.value == best > 0 else ""),
+                    _entry(work.score[name], mark="best" if work.score[name].value == least > 0 else ""),
                     _entry(speed, mark="best" if speed.value == fastest else ""),
                     Entry(float(np.isfinite(ruleset.times[place]).sum()), digits=0),
-                    Entry(milliseconds, digits=3),
+                    Entry(cost.gradients, digits=2),
+                    Entry(cost.milliseconds, digits=2),
+                    Entry(cost.times_lightest, digits=1),
                 ),
             )
         )
     text = (
-        f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: "
-        "performance profile of the "
-        "median steps to target, integrated to four times the fastest of this pool "
-        f"(optimizers: {len(ruleset.optimizers)}, pool "
-        f"{ruleset.pool}); it changes with the pool. Speed-up: geometric mean over tasks of how many "
-        "times fewer steps than tuned "
-        f"{frozen} are needed; it does not. ± half the width of the 95 % bootstrap interval, seeds "
-        "resampled within each task, "
-        "targets held. Targets reached: tasks whose target the median run reaches. ms a step: "
-        "measured, median over tasks, not ranked on. "
+        f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: performance "
+        "profile of the median steps to target, integrated to four times the fastest of this pool (optimizers: "
+        f"{len(ruleset.optimizers)}, pool {ruleset.pool}); it changes with the pool. Speed-up: geometric mean over "
+        f"tasks of how many times fewer steps than tuned {frozen} are needed; it does not. ± half the width of the "
+        "95 % bootstrap interval, seeds resampled within each task, targets held. Targets reached: tasks whose "
+        "target the median run reaches. A step: gradients computed, as counted; milliseconds, measured with the "
+        "gradient on a busy machine, median over tasks, not ranked on; the same over SGD's on the same task, median. "
+        f"By work: {'the same as by steps, since each computes one gradient a step' if work.same else 'as counted'}. "
         f"Bold: best of the column.{_stamp(comparison)}"
     )
     return PrintTable(
@@ -104,11 +108,10 @@ def losses_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTabl
         } - {"none"}
         rows.append((comparison.title(name) + (" *" if stamped else ""), tuple(entries)))
     text = (
-        f"Final test loss of optimizers {RULESET_WORDS[ruleset.name]}: chosen on the outer loss of the "
-        "tuning seeds, mean over fresh seeds ± "
-        "half the width of the 95 % bootstrap interval. A run that failed has the task's ceiling as "
-        "its loss. Bold: best mean. "
-        f"*: meta-trained on one of these tasks or on its training data; the ledger says which.{_stamp(comparison)}"
+        f"Final test loss of optimizers {RULESET_WORDS[ruleset.name]}: chosen on the outer loss of the tuning "
+        "seeds, mean over fresh seeds ± half the width of the 95 % bootstrap interval. A run that failed has the "
+        "task's ceiling as its loss. Bold: best mean. *: meta-trained on one of these tasks or on its training "
+        f"data; the ledger says which.{_stamp(comparison)}"
     )
     return PrintTable(f"losses-{ruleset.name}", columns, (), tuple(rows), text, f"Final losses, {ruleset.name}")
 
@@ -135,11 +138,9 @@ def times_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable
         for task in ruleset.tasks
     )
     text = (
-        f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test "
-        f"loss; {DASH}: the median run misses it "
-        "(missed targets count as infinite). Targets, each the median of what the strongest tuned "
-        f"baseline reaches: {targets}."
-        f"{_stamp(comparison)}"
+        f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test loss; {DASH}: "
+        "the median run misses it (missed targets count as infinite). Targets, each the median of what the "
+        f"strongest tuned baseline reaches: {targets}.{_stamp(comparison)}"
     )
     return PrintTable(
         f"steps-to-target-{ruleset.name}", columns, (), tuple(rows), text, f"Steps to target, {ruleset.name}"
@@ -172,11 +173,10 @@ def trials_table(comparison: OptimizerComparison) -> PrintTable:
             entries.append(Entry(float(np.exp(np.mean(np.log(known)))), digits=2) if whole else NOTHING)
         rows.append((comparison.title(name), tuple(entries)))
     text = (
-        f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all "
-        "its trials; geometric mean over tasks. "
-        "Exact expectation over all choices of n of the trials; the best is chosen on the outer loss. "
-        f"{DASH}: some task has fewer trials; nothing is extrapolated. Rows without tuning are level "
-        f"by definition.{_stamp(comparison)}"
+        f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; "
+        "geometric mean over tasks. Exact expectation over all choices of n of the trials; the best is chosen on "
+        f"the outer loss. {DASH}: some task has fewer trials; nothing is extrapolated. Rows without tuning are "
+        f"level by definition.{_stamp(comparison)}"
     )
     return PrintTable("trials", columns, (), tuple(rows), text, "Expected loss after n trials")
 
@@ -212,13 +212,11 @@ def ledger_table(comparison: OptimizerComparison) -> PrintTable:
             )
         )
     text = (
-        "Ledger of learned optimizers. Work in millions of (forward + backward passes) x examples x "
-        "parameters: of the meta-training, of the "
-        f"tuned {_frozen(comparison)} (all trials, then one run), and of the learned optimizer until "
-        "the median run reaches the same smoothed loss "
-        f"({DASH}: it does not). Pays after: number of tasks after which meta-training has paid for "
-        f"itself ({DASH}: never). "
-        f"In brackets: distance from the nearest task of meta-training, and overlap by hash.{_stamp(comparison)}"
+        "Ledger of learned optimizers. Work in millions of (forward + backward passes) x examples x parameters: of "
+        f"the meta-training, of the tuned {_frozen(comparison)} (all trials, then one run), and of the learned "
+        f"optimizer until the median run reaches the same smoothed loss ({DASH}: it does not). Pays after: number "
+        f"of tasks after which meta-training has paid for itself ({DASH}: never). In brackets: distance from the "
+        f"nearest task of meta-training, and overlap by hash.{_stamp(comparison)}"
     )
     return PrintTable("ledger", columns, (), tuple(rows), text, "Ledger of learned optimizers")
 
@@ -280,9 +278,8 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
     lines = [
         "# Optimizers",
         "",
-        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} "
-        "scored seeds at most, "
-        f"{len(table.tuning_seeds)} tuning seeds; table {table.digest[:16]}.",
+        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} scored seeds at "
+        f"most, {len(table.tuning_seeds)} tuning seeds; table {table.digest[:16]}.",
         "",
     ]
     for ruleset in comparison.rulesets:
@@ -290,8 +287,8 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
         fast = max(ruleset.speed_up, key=lambda name: (ruleset.speed_up[name].value, name))
         score, speed = ruleset.score[first], ruleset.speed_up[fast]
         lines += [
-            f"## {ruleset.name.capitalize()}: {len(ruleset.optimizers)} optimizers, "
-            f"{len(ruleset.tasks)} tasks (pool {ruleset.pool})",
+            f"## {ruleset.name.capitalize()}: {len(ruleset.optimizers)} optimizers, {len(ruleset.tasks)} tasks "
+            f"(pool {ruleset.pool})",
             "",
             f"- Profile score: {comparison.title(first)} {score.value:.2f} [{score.low:.2f}, {score.high:.2f}].",
             f"- Speed-up over tuned {_frozen(comparison)}: {comparison.title(fast)} {speed.value:.2f} "
@@ -305,8 +302,8 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
             pays = f"pays after {int(np.ceil(row.break_even)):,} tasks" if np.isfinite(row.break_even) else "never pays"
             lines.append(
                 f"- {comparison.title(row.optimizer)} on {task_title(row.task)} at {row.horizon}x "
-                f"({row.distance or 'distance unknown'}): "
-                f"final loss {row.final:.3g}, {better} tuned {_frozen(comparison)} ({row.baseline_final:.3g}); {pays}."
+                f"({row.distance or 'distance unknown'}): final loss {row.final:.3g}, {better} tuned "
+                f"{_frozen(comparison)} ({row.baseline_final:.3g}); {pays}."
             )
         lines.append("")
     lines += [

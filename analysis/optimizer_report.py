@@ -14,9 +14,16 @@ from nasbench.optimizer_table import OptimizerTable, open_optimizer_table
 from . import optimizer_figures as figures
 from . import optimizer_output as output
 from . import stamp, style, tables
-from .optimizer_comparison import OptimizerComparison, compare_optimizers
+from .optimizer_advantage import FEWEST_SEEDS
+from .optimizer_comparison import OptimizerComparison, Ruleset, compare_optimizers
+from .optimizer_study import study_figure
+from .optimizer_work import work_profile
 
 TABLE = "optimizers.h5"
+WORK = (
+    "Work: (forward + backward passes) x examples x parameters, every call of the closure counted, without the "
+    "optimizer's own arithmetic."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,36 +112,53 @@ def _drawn(comparison: OptimizerComparison) -> Mapping[str, tuple[Figure, str]]:
     for group in figures.groups_of(comparison):
         found[f"learning-curves-{group.name}"] = (
             figures.learning_curves(comparison, group),
-            f"Test loss over steps, optimizers {group.title}, with the baseline: the setting chosen on "
-            f"the tuning seeds, mean over at most {seeds} "
-            "fresh seeds, bands: 95 % bootstrap interval of the mean. Grey line: target, which holds "
-            "on the smoothed curve. Losses above the "
-            f"panel are cut off.{end}",
+            f"Test loss over steps, optimizers {group.title}, with the baseline: the setting chosen on the tuning "
+            f"seeds, mean over at most {seeds} fresh seeds, bands: 95 % bootstrap interval of the mean. Grey line: "
+            f"target, which holds on the smoothed curve. Losses above the panel are cut off.{end}",
         )
         found[f"tuning-curves-{group.name}"] = (
             figures.tuning_figure(comparison, group),
-            f"Expected final test loss after n trials of tuning, optimizers {group.title}: exact mean "
-            "over all choices of n of the trials, the best "
-            f"chosen on the outer loss, tuning seeds. Level lines: no tuning.{end}",
+            f"Expected final test loss after n trials of tuning, optimizers {group.title}: exact mean over all "
+            "choices of n of the trials, the best chosen on the outer loss, tuning seeds. Level lines: no "
+            f"tuning.{end}",
         )
     for ruleset in comparison.rulesets:
-        drawn = figures.profile_figure(comparison, ruleset)
-        if drawn is not None:
-            none = [comparison.title(name) for name in ruleset.optimizers if ruleset.score[name].value == 0]
-            found[f"performance-profiles-{ruleset.name}"] = (
-                drawn,
-                f"Performance profiles of the {ruleset.name} ruleset: share of {len(ruleset.tasks)} "
-                "tasks whose target the median run reaches within a "
-                f"factor of the fewest steps of any optimizer of the pool ({ruleset.pool}). Lines that "
-                "coincide are drawn a hair apart. "
-                f"Score 0, not drawn: {', '.join(none) or 'none'}.{end}",
-            )
-    general = figures.generalization_group(comparison)
-    if general is not None:
+        found |= _profiles(comparison, ruleset, end)
+    study = study_figure(comparison)
+    if study is not None:
         found["generalization"] = (
-            figures.generalization_figure(comparison, general),
-            "Training loss of optimizers meta-trained on a perceptron with 20 sigmoid units (thick) "
-            "and of tuned hand-designed ones, on networks "
-            f"unlike that one; after Andrychowicz et al. 2016, figure 5.{end}",
+            study,
+            "Training loss of the optimizer that was meta-trained on a perceptron with 20 sigmoid units for 100 "
+            "steps (thick), of the tuned hand-designed ones of the paper, and of the strongest other tuned one at "
+            "the end of each panel (grey), on that network and on others, and beyond that horizon (grey line); "
+            "after Andrychowicz et al. 2016, figures 4 and 5. Mean over fresh seeds; bands: 95 % bootstrap "
+            f"interval of the mean, range where there are fewer than {FEWEST_SEEDS} seeds.{end}",
+        )
+    return found
+
+
+def _profiles(comparison: OptimizerComparison, ruleset: Ruleset, end: str) -> dict[str, tuple[Figure, str]]:
+    """Return the performance profiles of a ruleset, by steps and by counted work, with captions."""
+    found = {}
+    work = work_profile(comparison, ruleset)
+    same = (
+        " Each of these optimizers computes one gradient a step, so that the profiles are those by steps."
+        if work.same
+        else ""
+    )
+    for suffix, unit, least, ratios, score, more in (
+        ("", "steps", "fewest", ruleset.ratios, ruleset.score, ""),
+        ("-work", "work", "least", work.ratios, work.score, f" {WORK}{same}"),
+    ):
+        drawn = figures.profile_figure(comparison, ruleset.optimizers, ratios, unit, least)
+        if drawn is None:
+            continue
+        none = [comparison.title(name) for name in ruleset.optimizers if score[name].value == 0]
+        found[f"performance-profiles-{ruleset.name}{suffix}"] = (
+            drawn,
+            f"Performance profiles of the {ruleset.name} ruleset: share of {len(ruleset.tasks)} tasks whose target "
+            f"the median run reaches within a factor of the {least} {unit} of any optimizer of the pool "
+            f"({ruleset.pool}).{more} Lines that coincide are drawn a hair apart. Score 0, not drawn: "
+            f"{', '.join(none) or 'none'}.{end}",
         )
     return found

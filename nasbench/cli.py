@@ -114,6 +114,10 @@ def make_parser() -> argparse.ArgumentParser:
     from nasbench.findings_command import add_findings_command
 
     add_findings_command(command)
+    sub = command("findings-optimizers", _findings_optimizers, "Hold claims about optimizers against a table of curves.")
+    sub.add_argument("table", type=Path, help="a sealed optimizer table, such as data/optimizers.h5")
+    sub.add_argument("--out", type=Path, default=Path("docs/optimizers.md"), help="page (default: docs/optimizers.md)")
+
     from nasbench.proxy_command import add_proxies_command
 
     add_proxies_command(command)
@@ -354,6 +358,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.optimizer:
         raise ValueError("--optimizer is for a protocol of optimizers; of a strategy it is --strategy")
     return run_protocol(options)
+
+
+def _findings_optimizers(options: argparse.Namespace) -> None:
+    from nasbench.optimizer_command import write_optimizer_findings
+
+    write_optimizer_findings(options)
 
 
 def _report(options: argparse.Namespace) -> None:

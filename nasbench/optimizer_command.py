@@ -23,6 +23,14 @@ REPORT = "nasbench.analysis.optimizer_report"
 """Module with `report(table, folder)`, which makes tables and figures; found by name, since the library imports no analysis."""
 
 
+def write_optimizer_findings(options: argparse.Namespace) -> None:
+    """Hold claims about optimizers against a table of curves: the page and its figures."""
+    from nasbench.analysis.optimizer_findings_page import write_findings
+
+    for path in write_findings(open_optimizer_table(options.table), options.out):
+        print(path)
+
+
 def run_optimizers(options: argparse.Namespace) -> int:
     """Compare optimizers as the command line asks; return 1 if one could not be run."""
     path = Path(str(find_protocol(options.protocol)))
