@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from . import captions, scores, statistics
-from .comparison import TARGET_POINTS, Comparison, Scores, generator
+from . import captions, resamples, scores, statistics
+from .comparison import TARGET_POINTS, Comparison, Scores
 from .figures import Plot, data_set_pages, line_handles, time_unit
 from .records import Problem
 from .statistics import Estimate
@@ -35,15 +35,14 @@ MOST_OF_A_FAMILY = 2  # the best ones; more lines than six are no comparison of 
 
 
 def running_time_intervals(
-    hits: FloatArray, seconds_spent: FloatArray, rng: np.random.Generator, resamples: int = statistics.RESAMPLES
+    hits: FloatArray, seconds_spent: FloatArray, counts: resamples.Counts
 ) -> tuple[list[Estimate], list[Estimate]]:
     """Return expected running times and shares of successful runs, each with its 95 % bootstrap interval, for each target.
 
     Args:
         hits: from `scores.first_hits`, shape (runs, targets).
         seconds_spent: from `scores.spent`, shape (runs,).
-        rng: for the bootstrap.
-        resamples: number of samples.
+        counts: bootstrap samples of the runs, shape (resamples, runs).
 
     Returns:
         Seconds and shares. An end is infinite where so many samples hold no success; NaN for a single run.
@@ -54,9 +53,9 @@ def running_time_intervals(
             Estimate(float(value), np.nan, np.nan) for value in share
         ]
     success = np.isfinite(hits)
-    counts = statistics.resample_counts(len(hits), resamples, rng)
-    used = counts @ np.where(success, hits, seconds_spent[:, None])
-    successes = counts @ success.astype(np.float64)
+    weights = counts.astype(np.float64)
+    used = weights @ np.where(success, hits, seconds_spent[:, None])
+    successes = weights @ success.astype(np.float64)
     drawn = np.full(used.shape, np.inf)
     np.divide(used, successes, out=drawn, where=successes > 0)
     levels = [(1.0 - statistics.LEVEL) / 2.0, (1.0 + statistics.LEVEL) / 2.0]
@@ -112,9 +111,7 @@ def anytime_csv(comparison: Comparison) -> str:
             found = comparison.scores.get((dataset, entrant))
             if found is None:
                 continue
-            times, shares = running_time_intervals(
-                found.point_hits, found.spent, generator("running time", dataset, entrant)
-            )
+            times, shares = running_time_intervals(found.point_hits, found.spent, found.counts)
             rows += [
                 {
                     "dataset": dataset,
@@ -212,14 +209,7 @@ def _draw(axes: Axes, comparison: Comparison, dataset: str, entrants: Sequence[s
 
 def _entries(comparison: Comparison, dataset: str, entrant: str, found: Scores, divisor: float) -> list[Entry]:
     problem: Problem = comparison.experiment.problems[dataset]
-    rng = generator("anytime", dataset, entrant)
-    area = NOTHING
-    if not np.isnan(found.area).any():
-        half = float("nan")
-        if len(found.area) > 1:
-            low, high = statistics.bootstrap_interval(found.area, rng)
-            half = 50.0 * float(high - low)
-        area = Entry(100.0 * float(found.area.mean()), half, 3)
+    area = NOTHING if np.isnan(found.area).any() else _mean_entry(found, found.area, 3)
     entries = [area]
     expected, share = scores.expected_running_time(found.point_hits, found.spent)
     for points in PRINTED_POINTS:
@@ -229,12 +219,14 @@ def _entries(comparison: Comparison, dataset: str, entrant: str, found: Scores, 
         entries.append(Entry(100.0 * float(share[place]), digits=1))
     if TOP in problem.top_score:
         at_top = (found.score[:, -1] >= problem.top_score[TOP] - 1e-12).astype(np.float64)
-        half = float("nan")
-        if len(at_top) > 1:
-            low, high = statistics.bootstrap_interval(at_top, rng)
-            half = 50.0 * float(high - low)
-        entries.append(Entry(100.0 * float(at_top.mean()), half, 1))
+        entries.append(_mean_entry(found, at_top, 1))
     return entries
+
+
+def _mean_entry(found: Scores, values: FloatArray, digits: int) -> Entry:
+    """Return the mean over runs of fractions, in per cent, with half the width of its interval."""
+    low, high = resamples.interval(resamples.means(found.counts, values), len(values))
+    return Entry(100.0 * float(values.mean()), 50.0 * float(high - low), digits)
 
 
 def _recent(comparison: Comparison, dataset: str, entrant: str) -> bool:

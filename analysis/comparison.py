@@ -1,7 +1,8 @@
 """Compare the entrants of an experiment: every number that the tables, figures and the summary print is computed here.
 
 One pass over the records, one entrant on one problem at a time, so that the memory needed is that of the largest pair.
-Random numbers (bootstrap) come from generators keyed by data set and entrant: one more entrant changes no other's interval.
+Random numbers (bootstrap) come from generators keyed by data set and entrant: one more entrant changes no other's interval. All
+intervals of an entrant on a problem rest on the same bootstrap samples of its runs (`resamples.py`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import scores, statistics
+from . import resamples, scores, statistics
 from .chunks import read_runs, stray_faults
+from .pairwise import PairwiseTests, pairwise_tests
 from .records import BUDGET_REACHED, Experiment, Fault, Problem, RecordError, Runs, read_experiment
-from .statistics import Interval, PairwiseTests
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -95,6 +96,9 @@ class Scores:
         by_queries: regret against the number of queries.
         recent: observed validation accuracy (not regret) of the last `scores.WINDOW` trainings against the number of queries;
             without points where a run trained a cell for fewer than the most epochs.
+        counts: the bootstrap samples of the runs that all intervals rest on, (resamples, runs).
+        replicates: mean, median and interquartile mean of the regret at full budget in each of them, (resamples, 3); NaN where
+            a run has no incumbent.
     """
 
     run: NDArray[np.int32]
@@ -117,6 +121,8 @@ class Scores:
     seconds: Curve
     by_queries: Curve
     recent: Curve
+    counts: resamples.Counts
+    replicates: FloatArray
 
 
 class Average(NamedTuple):
@@ -137,6 +143,8 @@ class Comparison:
         tests: by data set, for each checkpoint all pairs of the entrants in `tested[data set]` at regrets with the sign
             turned, so that larger is better; NaN where an entrant has runs without an incumbent.
         tested: by data set, the entrants with runs, in the protocol's order.
+        improvement: by (data set, entrant), the probability that a run at the full budget beats one of random search in each
+            bootstrap sample of both, (resamples,); where both have an incumbent in every run, and not random search itself.
         average: by entrant, where it has runs on all problems.
         order: entrants with any runs, best average first, those without an average last.
         faults: what is missing or was left out.
@@ -146,6 +154,7 @@ class Comparison:
     scores: dict[tuple[str, str], Scores]
     tests: dict[str, list[PairwiseTests]]
     tested: dict[str, tuple[str, ...]]
+    improvement: dict[tuple[str, str], FloatArray]
     average: dict[str, Average]
     order: tuple[str, ...]
     faults: tuple[Fault, ...]
@@ -153,8 +162,19 @@ class Comparison:
     @property
     def reference(self) -> str | None:
         """The entrant that is random search, the first if there are several, None if there is none."""
-        entrants = self.experiment.entrants
-        return next((name for name in entrants if entrants[name].strategy == REFERENCE and name in self.order), None)
+        return _reference(self.experiment, self.order)
+
+    def improvement_estimate(self, datasets: Sequence[str], entrant: str) -> statistics.Estimate | None:
+        """Return the probability that a run beats one of random search, averaged over data sets, None if one lacks it."""
+        if not all((dataset, entrant) in self.improvement for dataset in datasets):
+            return None
+        values = []
+        for dataset in datasets:
+            places = map(self.tested[dataset].index, (entrant, self.reference or ""))
+            values.append(self.tests[dataset][-1].a12[tuple(places)])
+        replicates = np.mean([self.improvement[dataset, entrant] for dataset in datasets], axis=0)
+        low, high = resamples.interval(replicates, 2)
+        return statistics.Estimate(float(np.mean(values)), float(low), float(high))
 
     def best(self, dataset: str, checkpoint: int = -1) -> str | None:
         """Return the entrant with the lowest mean regret, None if at that checkpoint none has an incumbent in every run."""
@@ -217,15 +237,16 @@ def compare(results: Path | Experiment) -> Comparison:
     }
     tests = {
         dataset: [
-            statistics.pairwise_tests([-measured[dataset, entrant].regret[:, point] for entrant in entrants])
+            pairwise_tests([-measured[dataset, entrant].regret[:, point] for entrant in entrants])
             for point in range(len(experiment.checkpoints))
         ]
         for dataset, entrants in tested.items()
     }
     average = _averages(experiment, measured)
+    improvement = _improvements(measured, _reference(experiment, [entrant for _, entrant in measured]))
     known = [entrant for entrant in experiment.entrants if any(entrant in names for names in tested.values())]
     order = sorted(known, key=lambda entrant: average[entrant].mean if entrant in average else np.inf)
-    return Comparison(experiment, measured, tests, tested, average, tuple(order), tuple(faults))
+    return Comparison(experiment, measured, tests, tested, improvement, average, tuple(order), tuple(faults))
 
 
 def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: np.random.Generator) -> Scores:
@@ -235,8 +256,9 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
         runs: its runs, at least one.
         problem: the problem.
         checkpoints: shares of the budget, ascending, the last one 1.
-        rng: for the bootstrap.
+        rng: where the bootstrap samples are drawn from.
     """
+    counts = resamples.draw(len(runs), rng)
     at = np.array(checkpoints) * problem.budget
     observation = scores.observed_by(runs, at)
     score = scores.take(runs.score, observation)
@@ -247,7 +269,9 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
     seconds, by_seconds, seconds_tail = _over_seconds(runs, problem)
     queries, by_queries, queries_tail = _over_queries(runs, problem)
     numbers, accuracy = _recent(runs, problem)
-    at_checkpoints, over_seconds, over_queries, over_recent = summarise([regret, by_seconds, by_queries, accuracy], rng)
+    at_checkpoints, over_seconds, over_queries, over_recent = summarise(
+        [regret, by_seconds, by_queries, accuracy], counts
+    )
     return Scores(
         run=runs.run,
         score=score,
@@ -269,15 +293,16 @@ def measure(runs: Runs, problem: Problem, checkpoints: tuple[float, ...], rng: n
         seconds=Curve(seconds, over_seconds, seconds_tail),
         by_queries=Curve(queries, over_queries, queries_tail),
         recent=Curve(numbers, over_recent, float(numbers[-1]) if len(numbers) else 0.0),
+        counts=counts,
+        replicates=resamples.summaries(counts, regret[:, -1]),
     )
 
 
-def summarise(parts: Sequence[FloatArray], rng: np.random.Generator) -> list[Summary]:
-    """Summarise arrays of shape (runs, points) over the runs, all with the same bootstrap samples."""
+def summarise(parts: Sequence[FloatArray], counts: resamples.Counts) -> list[Summary]:
+    """Summarise arrays of shape (runs, points) over the runs, all with the same bootstrap samples of them."""
     values = np.concatenate(parts, axis=1)
     runs = len(values)
-    none = np.full(values.shape[1], np.nan)
-    interval = statistics.bootstrap_interval(values, rng) if runs > 1 else Interval(none, none)
+    interval = resamples.interval(resamples.means(counts, values), runs)
     active = np.mean(~np.isnan(values), axis=0)
     rows = np.stack([active, values.mean(axis=0), *interval, *np.quantile(values, MEDIAN_QUARTILES, axis=0)])
     edges = np.cumsum([0, *[part.shape[1] for part in parts]])
@@ -328,13 +353,28 @@ def _complete(x: FloatArray, regret: FloatArray) -> tuple[FloatArray, FloatArray
 def _averages(experiment: Experiment, measured: dict[tuple[str, str], Scores]) -> dict[str, Average]:
     result = {}
     for entrant in experiment.entrants:
-        strata = [
-            measured[key].regret[:, -1] for key in ((name, entrant) for name in experiment.problems) if key in measured
-        ]
-        if len(strata) == len(experiment.problems) and not any(np.isnan(values).any() for values in strata):
-            mean = float(np.mean([values.mean() for values in strata]))
-            low, high = float("nan"), float("nan")
-            if min(map(len, strata)) > 1:
-                low, high = map(float, statistics.stratified_interval(strata, generator("average", entrant)))
+        strata = [measured[key] for key in ((name, entrant) for name in experiment.problems) if key in measured]
+        if len(strata) == len(experiment.problems) and not any(np.isnan(each.regret[:, -1]).any() for each in strata):
+            mean = float(np.mean([each.regret[:, -1].mean() for each in strata]))
+            replicates = np.mean([each.replicates[:, 0] for each in strata], axis=0)
+            low, high = map(float, resamples.interval(replicates, min(each.summary.runs for each in strata)))
             result[entrant] = Average(mean, low, high)
+    return result
+
+
+def _reference(experiment: Experiment, known: Sequence[str]) -> str | None:
+    """Return the first entrant that is random search and has runs."""
+    entrants = experiment.entrants
+    return next((name for name in entrants if entrants[name].strategy == REFERENCE and name in known), None)
+
+
+def _improvements(measured: dict[tuple[str, str], Scores], reference: str | None) -> dict[tuple[str, str], FloatArray]:
+    result = {}
+    for (dataset, entrant), ours in measured.items():
+        theirs = measured.get((dataset, reference or ""))
+        if theirs is None or entrant == reference:
+            continue
+        final, other = -ours.regret[:, -1], -theirs.regret[:, -1]
+        if not np.isnan(final).any() and not np.isnan(other).any():
+            result[dataset, entrant] = resamples.improvement(final, other, ours.counts, theirs.counts)
     return result

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import captions, profiles, ranks, statistics
-from .comparison import ALPHA, Comparison, generator
+from . import captions, profiles, ranks
+from .comparison import ALPHA, Comparison
 from .profiles import Aggregate, Profile
 from .ranks import RankTests
 from .statistics import Estimate, Interval
@@ -81,7 +81,11 @@ def overall(comparison: Comparison) -> Overall:
         entrants, rank = tuple(entrants[place] for place in order), rank[order]
         runs = {dataset: [samples[place] for place in order] for dataset, samples in runs.items()}
         if min(len(sample) for samples in runs.values() for sample in samples) > 1:
-            interval = ranks.average_rank_intervals(runs, generator("ranks"))
+            means = [
+                np.stack([-comparison.scores[dataset, entrant].replicates[:, 0] for entrant in entrants], axis=1)
+                for dataset in problems
+            ]
+            interval = ranks.average_rank_intervals(np.stack(means, axis=1))
         tests = None if refused else ranks.rank_tests(runs)
     at = profiles.thresholds()
     return Overall(
@@ -90,11 +94,13 @@ def overall(comparison: Comparison) -> Overall:
         len(problems),
         rank,
         interval,
-        {entrant: profiles.aggregate(regrets[entrant], generator("aggregate", entrant)) for entrant in entrants},
-        _improvement(comparison, regrets),
+        {entrant: _aggregate(comparison, entrant, regrets[entrant]) for entrant in entrants},
+        _improvement(comparison, entrants),
         at,
         {
-            entrant: profiles.performance_profile(regrets[entrant], at, generator("profile", entrant))
+            entrant: profiles.performance_profile(
+                regrets[entrant], at, [comparison.scores[dataset, entrant].counts for dataset in problems]
+            )
             for entrant in entrants
         },
         tests,
@@ -226,15 +232,17 @@ def rank_pairs_csv(found: Overall) -> str:
     )
 
 
-def _improvement(comparison: Comparison, regrets: dict[str, list[FloatArray]]) -> dict[str, Estimate]:
-    reference = comparison.reference
-    if reference is None or reference not in regrets:
+def _aggregate(comparison: Comparison, entrant: str, regrets: list[FloatArray]) -> Aggregate:
+    replicates = [
+        profiles.normalised_regret(comparison.scores[dataset, entrant].replicates, problem)
+        for dataset, problem in comparison.experiment.problems.items()
+    ]
+    return profiles.aggregate(regrets, replicates)
+
+
+def _improvement(comparison: Comparison, entrants: tuple[str, ...]) -> dict[str, Estimate]:
+    if comparison.reference not in entrants:
         return {}
-    theirs = [-values for values in regrets[reference]]
-    return {
-        entrant: statistics.probability_of_improvement(
-            [-values for values in ours], theirs, generator("improvement", entrant)
-        )
-        for entrant, ours in regrets.items()
-        if entrant != reference
-    }
+    datasets = tuple(comparison.experiment.problems)
+    found = {entrant: comparison.improvement_estimate(datasets, entrant) for entrant in entrants}
+    return {entrant: estimate for entrant, estimate in found.items() if estimate is not None}

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 
 from nasbench.pareto import hypervolume, igd_plus, non_dominated
 
-from . import scores, statistics
+from . import scores
 from .chunks import CHUNK_NAME, read_runs
 from .comparison import Summary, generator, summarise
+from .pairwise import pairwise_tests
 from .records import Experiment, Fault, RecordError, Runs
+from .resamples import draw
 
 FloatArray = NDArray[np.float64]
 LEVELS = (0.25, 0.5, 0.75)  # shares of runs whose attained fronts are drawn
@@ -158,7 +160,7 @@ def compare_sets(experiment: Experiment) -> SetComparison | None:
             samples = [-found[dataset, entrant].gap[:, number] for entrant in names]
             if not samples or any(np.isnan(sample).any() for sample in samples):
                 continue
-            tests = statistics.pairwise_tests(samples)
+            tests = pairwise_tests(samples)
             first = int(np.argmax([sample.mean() for sample in samples]))
             best[dataset, number] = names[first]
             level[dataset, number] = tuple(
@@ -230,7 +232,7 @@ def score_sets(
     curve = 1.0 - scores.take(share, over)
     complete = ~np.isnan(curve).any(axis=0)
     by_gap, by_distance, over_time = summarise(
-        [gap, distance_at, curve[:, complete]], generator("pareto", dataset, entrant)
+        [gap, distance_at, curve[:, complete]], draw(len(runs), generator("pareto", dataset, entrant))
     )
     return SetScores(gap, distance_at, scores.take(size, at), by_gap, by_distance, grid[complete], over_time, finals)
 

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import statistics
+from . import resamples, statistics
 from .records import Problem
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -46,16 +46,13 @@ def thresholds(number: int = 181, smallest: float = 1e-3, largest: float = 1.0) 
     return np.geomspace(smallest, largest, number)
 
 
-def performance_profile(
-    strata: Sequence[FloatArray], at: FloatArray, rng: np.random.Generator, resamples: int = statistics.RESAMPLES
-) -> Profile:
+def performance_profile(strata: Sequence[FloatArray], at: FloatArray, counts: Sequence[resamples.Counts]) -> Profile:
     """Return the share of runs with a value of at most each threshold, averaged over problems, with pointwise 95 % bands.
 
     Args:
         strata: normalised regrets, one array (runs,) a problem, complete.
         at: thresholds, shape (thresholds,).
-        rng: for the bootstrap.
-        resamples: bootstrap samples, of the runs of each problem.
+        counts: bootstrap samples of the runs of each problem.
 
     Raises:
         ValueError: no problem, or a missing value: a run without incumbent is no regret of any size.
@@ -64,10 +61,10 @@ def performance_profile(
         raise ValueError("a profile needs at least one problem, and a value for each run")
     reached = [(np.asarray(values)[:, None] <= at).astype(np.float64) for values in strata]  # (runs, thresholds)
     share = np.mean([each.mean(axis=0) for each in reached], axis=0)
-    if min(map(len, strata)) < 2:
-        return Profile(share, np.full_like(share, np.nan), np.full_like(share, np.nan))
-    low, high = statistics.stratified_interval(reached, rng, resamples=resamples)
-    return Profile(share, low, high)
+    replicates = np.zeros((len(counts[0]), len(at)))
+    for drawn, each in zip(counts, reached, strict=True):
+        replicates += resamples.means(drawn, each)
+    return Profile(share, *resamples.interval(replicates / len(strata), min(map(len, strata))))
 
 
 class Aggregate(NamedTuple):
@@ -78,29 +75,19 @@ class Aggregate(NamedTuple):
     interquartile_mean: statistics.Estimate
 
 
-def aggregate(strata: Sequence[FloatArray], rng: np.random.Generator) -> Aggregate:
+def aggregate(strata: Sequence[FloatArray], replicates: Sequence[FloatArray]) -> Aggregate:
     """Return mean, median and interquartile mean over runs, each averaged over problems, with stratified intervals.
 
     Args:
         strata: one array (runs,) a problem, complete.
-        rng: for the bootstrap.
+        replicates: mean, median and interquartile mean in bootstrap samples of each (`resamples.summaries`), (resamples, 3).
 
     Raises:
         ValueError: no problem.
     """
     if not strata:
         raise ValueError("an aggregate needs at least one problem")
-    value = np.mean([_summaries(np.asarray(values, dtype=np.float64), 0) for values in strata], axis=0)
-    low = high = np.full(3, np.nan)
-    if min(map(len, strata)) > 1:
-        low, high = statistics.stratified_interval(strata, rng, _summaries)
+    every = [(values.mean(), np.median(values), statistics.interquartile_mean(values)) for values in strata]
+    value = np.mean(every, axis=0)
+    low, high = resamples.interval(np.mean(replicates, axis=0), min(map(len, strata)))
     return Aggregate(*(statistics.Estimate(*map(float, each)) for each in zip(value, low, high, strict=True)))
-
-
-def _summaries(values: FloatArray, axis: int) -> FloatArray:
-    """Return mean, median and interquartile mean over the given last axis, along a new last one: sorted once for all."""
-    ordered = np.sort(values, axis=axis)
-    size = ordered.shape[-1]
-    cut = int(0.25 * size)  # as scipy.stats.trim_mean cuts
-    median = (ordered[..., (size - 1) // 2] + ordered[..., size // 2]) / 2.0
-    return np.stack([ordered.mean(axis=-1), median, ordered[..., cut : size - cut].mean(axis=-1)], axis=-1)

@@ -27,7 +27,6 @@ FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 FEWEST_PROBLEMS = 6  # with 5, the smallest two-sided p value of a Wilcoxon signed-rank test is 2 / 32 > 0.05
-RESAMPLES = statistics.RESAMPLES
 
 
 class FewProblemsError(ValueError):
@@ -108,18 +107,15 @@ def average_ranks(scores: FloatArray) -> FloatArray:
     return np.asarray(stats.rankdata(-np.asarray(scores, dtype=np.float64), axis=-1).mean(axis=-2), dtype=np.float64)
 
 
-def average_rank_intervals(
-    runs: Mapping[str, Sequence[FloatArray]], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> statistics.Interval:
-    """Return 95 % intervals of the average ranks over *these* problems, shape (strategies,): runs resampled in each problem.
+def average_rank_intervals(replicates: FloatArray) -> statistics.Interval:
+    """Return 95 % intervals of the average ranks over *these* problems, shape (strategies,).
 
     They say how the ranks vary with the seeds, and nothing about other problems.
+
+    Args:
+        replicates: means of bootstrap samples of the runs, shape (resamples, problems, strategies), larger is better.
     """
-    replicates = [
-        np.stack([statistics.bootstrap_means(sample, rng, resamples) for sample in samples], axis=-1)
-        for samples in runs.values()
-    ]  # each (resamples, strategies)
-    return statistics.percentile_interval(average_ranks(np.stack(replicates, axis=1)))
+    return statistics.percentile_interval(average_ranks(replicates))
 
 
 def critical_difference(strategies: int, problems: int, alpha: float = 0.05) -> float:

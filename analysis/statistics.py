@@ -1,9 +1,9 @@
 """Intervals, robust means, effect sizes and tests for repeated searches, on arrays whose first axis is the run.
 
-Bootstrap: Efron & Tibshirani, An Introduction to the Bootstrap, 1993 (percentile interval, section 13.3; separate
-resampling of each stratum, section 8.3). Interquartile mean, probability of improvement and stratified bootstrap for
-comparisons of learning systems: Agarwal et al., NeurIPS 2021, arXiv 2108.13264. Effect size: Vargha & Delaney, J. Educ.
-Behav. Stat. 25(2), 2000. Step-down correction: Holm, Scand. J. Stat. 6(2), 1979. scipy computes the tests.
+Bootstrap: Efron & Tibshirani, An Introduction to the Bootstrap, 1993 (percentile interval, section 13.3). Interquartile mean
+for comparisons of learning systems: Agarwal et al., NeurIPS 2021, arXiv 2108.13264. Effect size: Vargha & Delaney, J. Educ.
+Behav. Stat. 25(2), 2000. Step-down correction: Holm, Scand. J. Stat. 6(2), 1979. scipy computes the tests. `resamples.py` shares
+bootstrap samples between statistics, `pairwise.py` tests all pairs at once.
 
 Everywhere: larger values are better where two samples are compared; pass scores, or negated regrets. A NaN in a column
 makes that column's result NaN and no other's. Nothing here pools runs of different problems: a stratum is a problem.
@@ -11,7 +11,7 @@ makes that column's result NaN and no other's. Nothing here pools runs of differ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -127,34 +127,6 @@ def bootstrap_interval(
     return percentile_interval(bootstrap_replicates(values, rng, statistic, resamples), level)
 
 
-def stratified_interval(
-    strata: Sequence[FloatArray],
-    rng: np.random.Generator,
-    statistic: Statistic | None = None,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-) -> Interval:
-    """Return the interval of the mean over strata of a statistic over runs, resampling the runs of each stratum.
-
-    The strata (problems) stay fixed: the interval says how the average over *these* problems varies with the seeds, not
-    what to expect on another problem.
-
-    Args:
-        strata: one array (runs of that stratum, ...) a stratum; the runs may differ in number.
-        rng: where the samples are drawn from, stratum after stratum.
-        statistic: reduces the given axis; the mean if None.
-        level: probability of coverage that is aimed at.
-        resamples: number of bootstrap samples.
-
-    Raises:
-        ValueError: no stratum.
-    """
-    if not strata:
-        raise ValueError("a stratified interval needs at least one stratum")
-    parts = [bootstrap_replicates(values, rng, statistic, resamples) for values in strata]
-    return percentile_interval(np.mean(parts, axis=0), level)
-
-
 def interquartile_mean(values: FloatArray, axis: int = 0) -> FloatArray:
     """Return the mean of the middle half of the values: a quarter, rounded down, is cut off at each end."""
     return np.asarray(stats.trim_mean(values, 0.25, axis=axis), dtype=np.float64)
@@ -175,41 +147,6 @@ def vargha_delaney_a12(first: FloatArray, second: FloatArray) -> float:
     below = np.searchsorted(ordered, first, side="left")
     not_above = np.searchsorted(ordered, first, side="right")
     return float((below.sum() + not_above.sum()) / (2.0 * len(first) * len(second)))
-
-
-def probability_of_improvement(
-    first: Sequence[FloatArray],
-    second: Sequence[FloatArray],
-    rng: np.random.Generator,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-) -> Estimate:
-    """Return how probably a run of the first strategy beats one of the second, averaged over problems (ties count half).
-
-    Agarwal et al. 2021, section 4.3, with their stratified bootstrap: both samples of each problem are resampled.
-
-    Args:
-        first: scores of the first strategy, one array (runs,) a problem.
-        second: scores of the second strategy on the same problems.
-        rng: where the samples are drawn from.
-        level: probability of coverage that is aimed at.
-        resamples: number of bootstrap samples.
-
-    Raises:
-        ValueError: no problem, different numbers of problems, or an empty sample.
-    """
-    if not first or len(first) != len(second):
-        raise ValueError(f"need the same problems for both, at least one; got {len(first)} and {len(second)}")
-    replicates = np.zeros(resamples)
-    for ours, theirs in zip(first, second, strict=True):
-        one, other = _samples(ours, theirs)
-        wins = (one[:, None] > other) + 0.5 * (one[:, None] == other)  # (runs of first, runs of second)
-        ours_drawn = resample_counts(len(one), resamples, rng)
-        theirs_drawn = resample_counts(len(other), resamples, rng)
-        replicates += np.sum((ours_drawn @ wins) * theirs_drawn, axis=1) / (len(one) * len(other))
-    low, high = percentile_interval(replicates / len(first), level)
-    value = np.mean([vargha_delaney_a12(ours, theirs) for ours, theirs in zip(first, second, strict=True)])
-    return Estimate(float(value), float(low), float(high))
 
 
 def mann_whitney(first: FloatArray, second: FloatArray) -> float:
@@ -253,40 +190,6 @@ def holm(p_values: FloatArray) -> FloatArray:
     result = np.full_like(p_values, np.nan)
     result[tested] = adjusted
     return result
-
-
-class PairwiseTests(NamedTuple):
-    """All pairs of k samples, each array (k, k), row against column.
-
-    Attributes:
-        difference: mean of the row minus mean of the column.
-        p_value: two-sided Mann-Whitney, one on the diagonal.
-        p_holm: the same, Holm-corrected over the k (k - 1) / 2 pairs.
-        a12: Vargha-Delaney effect size of the row against the column.
-    """
-
-    difference: FloatArray
-    p_value: FloatArray
-    p_holm: FloatArray
-    a12: FloatArray
-
-
-def pairwise_tests(samples: Sequence[FloatArray]) -> PairwiseTests:
-    """Test every pair of independent samples, each of shape (runs,) and complete.
-
-    The correction spans all pairs, not only those with the best: which sample is the best is read off the same data, and
-    the k - 1 tests against a winner picked that way reject too often (tests/test_analysis_statistics.py shows it).
-    """
-    size = len(samples)
-    means = np.array([np.mean(sample) for sample in samples])
-    p_value, p_holm, a12 = np.ones((size, size)), np.ones((size, size)), np.full((size, size), 0.5)
-    rows, columns = np.triu_indices(size, 1)
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        p_value[row, column] = p_value[column, row] = mann_whitney(samples[row], samples[column])
-        a12[row, column] = vargha_delaney_a12(samples[row], samples[column])
-        a12[column, row] = 1.0 - a12[row, column]
-    p_holm[rows, columns] = p_holm[columns, rows] = holm(p_value[rows, columns])
-    return PairwiseTests(means[:, None] - means[None, :], p_value, p_holm, a12)
 
 
 def _samples(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import scores, statistics
-from .comparison import TARGET_POINTS, Comparison, Curve, Scores, generator
+from . import resamples, scores, statistics
+from .comparison import TARGET_POINTS, Comparison, Curve, Scores
 from .scores import FloatArray
 from .tables import csv_text
 
@@ -55,11 +55,9 @@ def scores_csv(comparison: Comparison) -> str:
 def wide_csv(comparison: Comparison) -> str:
     """Write every measure at the full budget, one row an entrant on a problem."""
     rows = []
-    reference = comparison.reference
     for dataset, entrant, found in _pairs(comparison):
         experiment = comparison.experiment
         problem, declared = experiment.problems[dataset], experiment.entrants[entrant]
-        rng = generator("wide", dataset, entrant)
         row: dict[str, Any] = {
             "dataset": dataset,
             "entrant": entrant,
@@ -72,6 +70,7 @@ def wide_csv(comparison: Comparison) -> str:
             "random_score": problem.random_score_mean,
         }
         row |= _estimates(
+            found,
             {
                 "score": found.score[:, -1],
                 "regret": found.regret[:, -1],
@@ -84,15 +83,14 @@ def wide_csv(comparison: Comparison) -> str:
                 "duplicates": found.duplicates[:, -1],
                 "simulated_seconds": found.spent,
             },
-            rng,
         )
-        row |= _interquartile_mean(found.regret[:, -1], rng)
+        row |= _interquartile_mean(found)
         row["regret_median"] = float(found.summary.median[-1])
         row["overhead_seconds"] = float(np.mean(found.overhead))
         for share, threshold in problem.top_score.items():
             row[f"share_of_runs_in_top_{share}"] = scores.share_at_least(found.score[:, -1], threshold)
         row |= _running_times(found)
-        row |= _improvement(comparison, dataset, entrant, reference, rng)
+        row |= _improvement(comparison, dataset, entrant)
         row |= _against_best(comparison, dataset, entrant)
         rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)  # problems may know different top shares
@@ -188,24 +186,20 @@ def _pairs(comparison: Comparison) -> Iterator[tuple[str, str, Scores]]:
                 yield dataset, entrant, found
 
 
-def _estimates(measures: dict[str, FloatArray], rng: np.random.Generator) -> dict[str, float]:
+def _estimates(found: Scores, measures: dict[str, FloatArray]) -> dict[str, float]:
     """Return the mean over runs of each measure with its interval, all from the same bootstrap samples."""
     values = np.stack(list(measures.values()), axis=1)  # (runs, measures)
-    low = high = np.full(len(measures), np.nan)
-    if len(values) > 1:
-        low, high = statistics.bootstrap_interval(values, rng)
+    low, high = resamples.interval(resamples.means(found.counts, values), len(values))
     result: dict[str, float] = {}
     for position, (name, mean) in enumerate(zip(measures, values.mean(axis=0), strict=True)):
         result |= {name: float(mean), f"{name}_low": float(low[position]), f"{name}_high": float(high[position])}
     return result
 
 
-def _interquartile_mean(regret: FloatArray, rng: np.random.Generator) -> dict[str, float]:
-    name = "regret_interquartile_mean"
-    low = high = float("nan")
-    if len(regret) > 1:
-        low, high = map(float, statistics.bootstrap_interval(regret, rng, statistics.interquartile_mean))
-    return {name: float(statistics.interquartile_mean(regret)), f"{name}_low": low, f"{name}_high": high}
+def _interquartile_mean(found: Scores) -> dict[str, float]:
+    name, value = "regret_interquartile_mean", statistics.interquartile_mean(found.regret[:, -1])
+    low, high = map(float, resamples.interval(found.replicates[:, 2], found.summary.runs))
+    return {name: float(value), f"{name}_low": low, f"{name}_high": high}
 
 
 def _running_times(found: Scores) -> dict[str, float]:
@@ -217,16 +211,10 @@ def _running_times(found: Scores) -> dict[str, float]:
     return result
 
 
-def _improvement(
-    comparison: Comparison, dataset: str, entrant: str, reference: str | None, rng: np.random.Generator
-) -> dict[str, float]:
+def _improvement(comparison: Comparison, dataset: str, entrant: str) -> dict[str, float]:
     name = "probability_of_improvement_over_random_search"
-    ours = comparison.scores[dataset, entrant].score[:, -1]
-    theirs = comparison.scores.get((dataset, reference or ""))
-    if theirs is None or entrant == reference or np.isnan(ours).any() or np.isnan(theirs.score[:, -1]).any():
-        estimate = statistics.Estimate(float("nan"), float("nan"), float("nan"))
-    else:
-        estimate = statistics.probability_of_improvement([ours], [theirs.score[:, -1]], rng)
+    nothing = statistics.Estimate(float("nan"), float("nan"), float("nan"))
+    estimate = comparison.improvement_estimate((dataset,), entrant) or nothing
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 

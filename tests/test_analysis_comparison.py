@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from synthetic_records import chunk_arrays, chunk_key, save_chunk, write_chunk, write_experiment, write_walks
 
-from nasbench.analysis import statistics
+from nasbench.analysis import pairwise, resamples, statistics
 from nasbench.analysis.comparison import compare, generator, summarise
 from nasbench.analysis.records import RecordError
 from nasbench.analysis.summary import fault_lines, sentences, summary, summary_markdown
@@ -45,7 +45,7 @@ def test_best_level_and_worse(tmp_path):
 def test_the_correction_spans_all_pairs_of_the_data_set(tmp_path):
     comparison = known_scores(tmp_path)
     samples = [-comparison.scores["cifar10", entrant].regret[:, -1] for entrant in ENTRANTS]
-    expected = statistics.pairwise_tests(samples)
+    expected = pairwise.pairwise_tests(samples)
     np.testing.assert_array_equal(comparison.tests["cifar10"][-1].p_holm, expected.p_holm)
     assert len(comparison.tests["cifar10"]) == 3  # checkpoints .1, .3 and 1
 
@@ -157,7 +157,8 @@ def test_another_entrant_moves_no_interval_of_the_first(tmp_path):
 
 def test_summarise_splits_what_it_was_given():
     values = np.random.default_rng(28).normal(size=(25, 7))
-    first, second = summarise([values[:, :3], values[:, 3:]], np.random.default_rng(29))
+    counts = resamples.draw(25, np.random.default_rng(29))
+    first, second = summarise([values[:, :3], values[:, 3:]], counts)
     assert first.mean.shape == first.high.shape == (3,) and second.mean.shape == (4,)
     np.testing.assert_allclose(np.concatenate([first.mean, second.mean]), values.mean(axis=0))
     low, high = statistics.bootstrap_interval(values, np.random.default_rng(29))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nasbench.analysis import design, statistics
+from nasbench.analysis import design, pairwise, statistics
 
 
 def rng(*key):
@@ -49,7 +49,7 @@ def test_independent_samples_agree_with_scikit_posthocs():
     samples = [rng(1, place).normal(0.4 * place, 1.0, size=30 + place) for place in range(4)]
     raw = posthocs.posthoc_mannwhitney(samples).to_numpy()
     corrected = posthocs.posthoc_mannwhitney(samples, p_adjust="holm").to_numpy()
-    found = statistics.pairwise_tests(samples)
+    found = pairwise.pairwise_tests(samples)
     np.testing.assert_allclose(found.p_value, raw, atol=1e-10)
     np.testing.assert_allclose(found.p_holm, corrected, atol=1e-10)
 

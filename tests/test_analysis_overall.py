@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from synthetic_records import MORE, experiment_file, write_chunk, write_experiment, write_walks
 
-from nasbench.analysis import anytime, overall, overall_figures, profiles, scores, statistics, style, tables
+from nasbench.analysis import anytime, overall, overall_figures, profiles, resamples, scores, style, tables
 from nasbench.analysis.chunks import read_runs
 from nasbench.analysis.comparison import compare
 from nasbench.analysis.records import Problem, read_experiment
@@ -42,14 +42,15 @@ def two(tmp_path_factory):
 
 def test_profile_by_hand():
     strata = [np.array([0.1, 0.2, 0.4, 0.8]), np.array([0.2, 0.2])]
-    found = profiles.performance_profile(strata, np.array([0.1, 0.2, 0.5, 1.0]), rng(1))
+    counts = [resamples.draw(len(each), rng(1)) for each in strata]
+    found = profiles.performance_profile(strata, np.array([0.1, 0.2, 0.5, 1.0]), counts)
     np.testing.assert_allclose(found.share, [(0.25 + 0) / 2, (0.5 + 1) / 2, (0.75 + 1) / 2, 1.0])
     assert (found.low <= found.share).all() and (found.share <= found.high).all()
     assert found.low[-1] == found.high[-1] == 1.0
-    single = profiles.performance_profile([np.array([0.3])], np.array([0.2, 0.4]), rng(1))
+    single = profiles.performance_profile([np.array([0.3])], np.array([0.2, 0.4]), [resamples.draw(1, rng(1))])
     assert single.share.tolist() == [0.0, 1.0] and np.isnan(single.low).all()
     with pytest.raises(ValueError, match="a value for each run"):
-        profiles.performance_profile([np.array([np.nan])], np.array([0.5]), rng(1))
+        profiles.performance_profile([np.array([np.nan])], np.array([0.5]), [resamples.draw(1, rng(1))])
 
 
 def test_bands_of_a_profile_cover_93_to_97_per_cent():
@@ -59,14 +60,17 @@ def test_bands_of_a_profile_cover_93_to_97_per_cent():
     for simulation in range(simulations):
         source = rng(2, simulation)
         strata = [source.uniform(0.2, 1.2, size=120), source.exponential(size=120)]
-        found = profiles.performance_profile(strata, np.array([0.7]), source, resamples=600)
+        counts = [resamples.draw(120, source, resamples=600) for _ in strata]
+        found = profiles.performance_profile(strata, np.array([0.7]), counts)
         covered += bool(found.low[0] <= truth <= found.high[0])
     assert 0.93 <= covered / simulations <= 0.97
 
 
 def test_aggregates_by_hand_and_by_scipy():
     strata = [rng(3).gamma(2.0, size=40), rng(4).gamma(3.0, size=25)]
-    found = profiles.aggregate(strata, rng(5))
+    found = profiles.aggregate(
+        strata, [resamples.summaries(resamples.draw(len(each), rng(5)), each) for each in strata]
+    )
     assert found.mean.value == pytest.approx(np.mean([each.mean() for each in strata]), abs=1e-12)
     assert found.median.value == pytest.approx(np.mean([np.median(each) for each in strata]), abs=1e-12)
     trimmed = np.mean([stats.trim_mean(each, 0.25) for each in strata])
@@ -75,13 +79,14 @@ def test_aggregates_by_hand_and_by_scipy():
 
 
 def test_interquartile_mean_with_its_stratified_interval_covers_93_to_97_per_cent():
-    """2,000 simulations as columns, fresh bootstrap samples for each twentieth; symmetric, so that the truth is the mean."""
+    """2,000 simulations of two problems, symmetric, so that the truth is the mean."""
     covered, simulations = 0, 2000
-    for batch in range(20):
-        source = rng(6, batch)
-        strata = [source.normal(1.0, 1.0, size=(60, 100)), source.normal(3.0, 2.0, size=(60, 100))]
-        low, high = statistics.stratified_interval(strata, source, statistics.interquartile_mean, resamples=400)
-        covered += int(np.sum((low <= 2.0) & (high >= 2.0)))
+    for simulation in range(simulations):
+        source = rng(6, simulation)
+        strata = [source.normal(1.0, 1.0, size=60), source.normal(3.0, 2.0, size=60)]
+        replicates = [resamples.summaries(resamples.draw(60, source, 400), each) for each in strata]
+        low, high = profiles.aggregate(strata, replicates).interquartile_mean[1:]
+        covered += bool(low <= 2.0 <= high)
     assert 0.93 <= covered / simulations <= 0.97
 
 
@@ -98,7 +103,7 @@ def read_problem(**changes):
 def test_expected_running_times_have_bootstrap_intervals_that_may_be_infinite():
     hits = np.array([[2.0, np.inf], [4.0, np.inf], [np.inf, 9.0], [6.0, np.inf]])
     spent = np.full(4, 10.0)
-    times, shares = anytime.running_time_intervals(hits, spent, rng(7), 4000)
+    times, shares = anytime.running_time_intervals(hits, spent, resamples.draw(4, rng(7), 4000))
     assert times[0].value == (2 + 4 + 10 + 6) / 3 and shares[0].value == 0.75
     assert times[1].value == 39.0 and times[1].high == np.inf and shares[1].low == 0.0
     # Every bootstrap sample, enumerated: 4**4 equally likely ones.
@@ -108,7 +113,7 @@ def test_expected_running_times_have_bootstrap_intervals_that_may_be_infinite():
     every = np.sort(np.divide(used, successes, out=np.full(256, np.inf), where=successes > 0))
     assert times[0].low == pytest.approx(every[int(0.025 * 256)])
     assert times[0].high == pytest.approx(every[int(0.975 * 256)])
-    alone, _ = anytime.running_time_intervals(hits[:1], spent[:1], rng(7))
+    alone, _ = anytime.running_time_intervals(hits[:1], spent[:1], resamples.draw(1, rng(7)))
     assert alone[0].value == 2.0 and np.isnan(alone[0].low)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from nasbench.analysis import ranks
+from nasbench.analysis import ranks, statistics
 
 
 def rng(*key):
@@ -98,12 +98,23 @@ def test_average_ranks_by_hand():
     np.testing.assert_allclose(ranks.average_ranks([[3.0, 1.0, 2.0], [5.0, 5.0, 1.0]]), [1.25, 2.25, 2.5])
 
 
+def resampled(runs, source, resamples):
+    """Return means of bootstrap samples: (resamples, problems, strategies)."""
+    return np.stack(
+        [
+            np.stack([statistics.bootstrap_means(sample, source, resamples) for sample in samples], axis=1)
+            for samples in runs.values()
+        ],
+        axis=1,
+    )
+
+
 def test_rank_intervals_are_exact_where_runs_do_not_vary_and_wide_where_two_are_equal():
     fixed = {f"p{n}": [np.full(20, 2.0), np.full(20, 1.0)] for n in range(3)}
-    low, high = ranks.average_rank_intervals(fixed, rng(2), 300)
+    low, high = ranks.average_rank_intervals(resampled(fixed, rng(2), 300))
     assert low.tolist() == high.tolist() == [1.0, 2.0]
     equal = {f"p{n}": [rng(3, n).normal(size=30), rng(4, n).normal(size=30), np.full(30, 9.0)] for n in range(3)}
-    low, high = ranks.average_rank_intervals(equal, rng(5), 1000)
+    low, high = ranks.average_rank_intervals(resampled(equal, rng(5), 1000))
     assert low[2] == high[2] == 1.0
     assert (low[:2] >= 2).all() and (high[:2] <= 3).all() and (high[:2] - low[:2] >= 2 / 3 - 1e-9).all()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nasbench.analysis import statistics
+from nasbench.analysis import pairwise, statistics
 
 SMALL_SAMPLES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=12)
 
@@ -88,16 +88,6 @@ def test_coverage_of_the_mean_is_93_to_97_per_cent(draw):
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
-def test_stratified_interval_adds_the_variances_of_the_strata():
-    strata = [rng(17, place).normal(place, 1.0 + place, size=200 * (place + 1)) for place in range(3)]
-    low, high = statistics.stratified_interval(strata, rng(18), resamples=20_000)
-    variance = sum(values.var() / len(values) for values in strata) / 9
-    assert low == pytest.approx(np.mean([values.mean() for values in strata]) - 1.96 * np.sqrt(variance), abs=0.005)
-    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.03)
-    with pytest.raises(ValueError, match="at least one stratum"):
-        statistics.stratified_interval([], rng(0))
-
-
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.5, 95])
 def test_level_must_be_a_probability(level):
     with pytest.raises(ValueError, match=r"must be in \(0, 1\)"):
@@ -138,25 +128,6 @@ def test_a12_of_a_missing_value_is_missing_and_an_empty_sample_refused():
         statistics.vargha_delaney_a12(np.array([]), np.array([1.0]))
     with pytest.raises(ValueError, match="one-dimensional"):
         statistics.mann_whitney(np.zeros((2, 2)), np.array([1.0]))
-
-
-def test_probability_of_improvement_is_the_mean_of_a12_with_the_naive_bootstrap_interval():
-    ours = [rng(19, place).normal(0.4, 1.0, size=30).round(1) for place in range(2)]
-    theirs = [rng(20, place).normal(0.0, 1.0, size=25).round(1) for place in range(2)]
-    found = statistics.probability_of_improvement(ours, theirs, rng(21), resamples=20_000)
-    assert found.value == pytest.approx(np.mean(list(map(statistics.vargha_delaney_a12, ours, theirs))), abs=1e-12)
-    naive, source = [], rng(22)
-    for _ in range(4000):
-        drawn = [
-            statistics.vargha_delaney_a12(source.choice(x, len(x)), source.choice(y, len(y)))
-            for x, y in zip(ours, theirs, strict=True)
-        ]
-        naive.append(np.mean(drawn))
-    low, high = np.quantile(naive, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=0.01)
-    assert found.high == pytest.approx(high, abs=0.01)
-    with pytest.raises(ValueError, match="same problems"):
-        statistics.probability_of_improvement(ours, theirs[:1], rng(0))
 
 
 def test_holm_by_hand():
@@ -203,7 +174,7 @@ def test_mann_whitney_of_a_missing_value_is_missing():
 
 def test_pairwise_tests_are_antisymmetric_and_corrected_over_all_pairs():
     samples = [rng(23, place).normal(0.3 * place, 1.0, size=40 + place) for place in range(4)]
-    found = statistics.pairwise_tests(samples)
+    found = pairwise.pairwise_tests(samples)
     np.testing.assert_allclose(found.difference, -found.difference.T, atol=1e-15)
     np.testing.assert_allclose(found.a12, 1 - found.a12.T, atol=1e-15)
     pairs = list(itertools.combinations(range(4), 2))
@@ -221,7 +192,7 @@ def test_equal_strategies_are_told_apart_in_at_most_5_per_cent_of_comparisons():
     for simulation in range(simulations):
         source = rng(24, simulation)
         samples = [source.normal(size=30) for _ in range(6)]
-        found = statistics.pairwise_tests(samples)
+        found = pairwise.pairwise_tests(samples)
         false += bool((found.p_holm < 0.05).any())
         best = int(np.argmax([sample.mean() for sample in samples]))
         naive_false += bool((statistics.holm(np.delete(found.p_value[best], best)) < 0.05).any())
