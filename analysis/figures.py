@@ -60,10 +60,13 @@ def regret_at_budget(comparison: Comparison) -> list[Plot]:
     def draw(axes: Axes, dataset: str, entrant: str, style: LineStyle) -> None:
         regret = np.sort(comparison.scores[dataset, entrant].regret[:, -1])
         regret = regret[~np.isnan(regret)]
-        share = np.arange(1, len(regret) + 1) / comparison.scores[dataset, entrant].summary.runs
+        if not len(regret):
+            return  # no run had trained anything when the budget ended
+        runs = comparison.scores[dataset, entrant].summary.runs
+        share = np.arange(1, len(regret) + 1) / runs
         below = int(np.searchsorted(regret, low / 100, side="right"))
         x = np.concatenate([[low], 100 * regret[below:], [high]])
-        y = np.concatenate([[below / len(share)], share[below:], share[-1:]])
+        y = np.concatenate([[below / runs], share[below:], share[-1:]])
         axes.plot(x, y, drawstyle="steps-post", color=style.colour, linestyle=style.dash)
 
     finals = [100 * found.regret[:, -1] for found in comparison.scores.values()]
