@@ -42,11 +42,19 @@ def observed_by(runs: Runs, seconds: FloatArray) -> IntArray:
         Shape (runs, points): positions in the flat arrays, -1 where nothing had finished. An observation counts from
         the very second at which it finished.
     """
-    result = np.empty((len(runs), len(seconds)), dtype=np.int64)
-    for row, (first, last) in enumerate(zip(runs.start[:-1], runs.start[1:], strict=True)):
-        result[row] = first + np.searchsorted(runs.finished[first:last], seconds, side="right") - 1
-    result[result < runs.start[:-1, None]] = -1
+    order = np.argsort(seconds, kind="stable")
+    points = len(seconds) + 1  # the last one is for what no point has seen
+    seen = np.searchsorted(seconds[order], runs.finished, side="left")  # the first point at which it had finished
+    number = np.bincount(owners(runs) * points + seen, minlength=len(runs) * points).reshape(len(runs), points)
+    known = np.cumsum(number[:, :-1], axis=1)  # observations of the run that had finished by each point
+    result = np.empty_like(known)
+    result[:, order] = np.where(known > 0, runs.start[:-1, None] + known - 1, -1)
     return result
+
+
+def owners(runs: Runs) -> IntArray:
+    """Return the place of the run, from 0, that each observation belongs to: (observations,)."""
+    return np.repeat(np.arange(len(runs)), runs.queries)
 
 
 def observed_after(runs: Runs, queries: IntArray) -> IntArray:
@@ -101,7 +109,7 @@ def counts(runs: Runs) -> tuple[IntArray, IntArray]:
         Two flat arrays (observations,): distinct cells of the run, and observations of a cell at a fidelity at which
         the run had observed it before. Taking a cell from few to more epochs is no duplicate.
     """
-    owner = np.repeat(np.arange(len(runs)), runs.queries)
+    owner = owners(runs)
     fresh = _first_occurrence(owner, runs.cell)
     new = _first_occurrence(owner, runs.cell, runs.epochs)
     return _running_count(fresh, runs), _running_count(~new, runs)
@@ -120,12 +128,15 @@ def first_hits(runs: Runs, problem: Problem, targets: FloatArray) -> FloatArray:
         worse one (it only looked better) has reached the target all the same.
     """
     values = np.maximum(problem.best_score - runs.score, 0.0)
-    result = np.full((len(runs), len(targets)), np.inf)
-    for row, (first, last) in enumerate(zip(runs.start[:-1], runs.start[1:], strict=True)):
-        lowest = np.minimum.accumulate(values[first:last])
-        position = np.searchsorted(-lowest, -targets, side="left")  # the first observation with lowest <= target
-        found = position < last - first
-        result[row, found] = runs.finished[first + position[found]]
+    order = np.argsort(-targets, kind="stable")  # the easiest first
+    met = np.searchsorted(-targets[order], -values, side="right")  # targets that this incumbent reaches
+    # The largest number so far of each run: a run's numbers begin where those of the run before it ended.
+    offset = np.arange(len(runs)) * (len(targets) + 1)
+    reached = np.maximum.accumulate(met + offset[owners(runs)])
+    position = np.searchsorted(reached, offset[:, None] + np.arange(1, len(targets) + 1), side="left")
+    hits = np.append(runs.finished, np.inf)[position]
+    result = np.empty_like(hits)
+    result[:, order] = np.where(position < runs.start[1:, None], hits, np.inf)
     return result
 
 
@@ -201,13 +212,14 @@ def area_under_curve(
     values = np.maximum(problem.best_score - runs.score, 0.0)
     if logarithm:
         values = np.log10(np.maximum(values, floor))
-    begin = observed_by(runs, np.array([from_seconds]))[:, 0]
-    result = np.full(len(runs), np.nan)
-    for row, (first, last) in enumerate(zip(begin, runs.start[1:], strict=True)):
-        if first >= 0:
-            edges = np.log([from_seconds, *runs.finished[first + 1 : last], problem.budget])
-            result[row] = np.diff(edges) @ values[first:last] / (edges[-1] - edges[0])
-    return result
+    begins = np.log(
+        np.maximum(runs.finished, from_seconds)
+    )  # of each step; those that end before `from_seconds` are empty
+    ends = np.append(begins[1:], 0.0)
+    ends[runs.start[1:][runs.queries > 0] - 1] = np.log(problem.budget)
+    area = np.bincount(owners(runs), weights=values * (ends - begins), minlength=len(runs))
+    known = observed_by(runs, np.array([from_seconds]))[:, 0] >= 0
+    return np.where(known, area / (np.log(problem.budget) - np.log(from_seconds)), np.nan)
 
 
 def recent_accuracy(runs: Runs, queries: IntArray, window: int = WINDOW) -> FloatArray:

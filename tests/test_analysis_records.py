@@ -166,7 +166,7 @@ def test_a_cut_or_flipped_chunk_is_never_read_silently_wrong(tmp_path):
 
 def test_pickled_objects_are_refused(tmp_path):
     folder = folder_with(tmp_path, chunk_arrays(RUNS) | {"cell": np.array([None] * 6)}, name="00000-00003.npz")
-    assert "Object arrays cannot be loaded" in read(folder)[1][0].reason
+    assert "objects, which only pickle reads, are refused" in read(folder)[1][0].reason
 
 
 def test_runs_beyond_the_protocol_are_left_out(tmp_path):

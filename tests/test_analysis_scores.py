@@ -1,5 +1,7 @@
 """Scores against values worked out by hand and against slow, obvious implementations on random walks."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -224,3 +226,33 @@ def test_joined_chunks_score_as_one():
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     np.testing.assert_array_equal(scores.observed_by(parts, seconds), scores.observed_by(whole, seconds))
     assert [each.tolist() for each in scores.counts(parts)] == [each.tolist() for each in scores.counts(whole)]
+
+
+@pytest.mark.parametrize("walks", [[[], []], [[], RUNS[0], []]])
+def test_runs_without_an_answer_have_no_incumbent_hit_or_area(walks):
+    runs, seconds = runs_of(walks), np.array([50.0, 20.0, 100.0])  # in any order
+    observed = scores.observed_by(runs, seconds)
+    hits = scores.first_hits(runs, PROBLEM, np.array([0.06, 0.5, 0.11]))  # in any order
+    area = scores.area_under_curve(runs, PROBLEM, 20.0)
+    for place, run in enumerate(walks):
+        if run:
+            assert observed[place].tolist() == [1, 0, 2] and hits[place].tolist() == [30.0, 10.0, 10.0]
+            steps = 0.1 * np.log(30 / 20) + 0.05 * np.log(70 / 30) + 0.1 * np.log(100 / 70)
+            assert area[place] == pytest.approx(steps / np.log(5), abs=1e-12)
+        else:
+            assert observed[place].tolist() == [-1] * 3 and np.isinf(hits[place]).all() and np.isnan(area[place])
+
+
+def test_arrays_are_read_as_numpy_reads_them():
+    for values in (np.arange(7, dtype=np.int32), np.zeros(0), np.array("text"), np.arange(6.0).reshape(2, 3)):
+        stream = io.BytesIO()
+        np.save(stream, values)
+        found = chunks._array(stream.getvalue())
+        assert found.dtype == values.dtype and found.shape == values.shape
+        np.testing.assert_array_equal(found, values)
+        with pytest.raises(ValueError, match="an array of"):
+            chunks._array(stream.getvalue() + b"\0")
+    stream = io.BytesIO()
+    np.save(stream, np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    with pytest.raises(ValueError, match="stored by columns"):
+        chunks._array(stream.getvalue())
