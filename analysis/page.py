@@ -1,7 +1,8 @@
 """The report page: one HTML file that opens without a network, made from a comparison and, where it is at hand, its table.
 
-Jinja2 writes the text and the tables, which can be read without JavaScript; Plotly draws the curves (its source is put into
-the page once); `templates/page.js` is the rest. The same records give the same bytes, with the same versions of both.
+Jinja2 writes the text and the tables, which can be read without JavaScript; Plotly draws the figures (its source is put into
+the page once); `templates/page*.js` are the rest. The same records give the same bytes, with the same versions of both.
+`page_table.py` finds the table, `page_data.py`, `page_landscape.py` and `page_pareto.py` gather what is shown.
 """
 
 from __future__ import annotations
@@ -12,52 +13,68 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
-import nasbench.data
-from nasbench.table import Table, TableError
-
-from . import captions, page_data
+from . import captions, page_data, page_landscape, page_pareto, page_table
 from .comparison import Comparison
-from .drawing import edges_of
+from .description import Description, describe
 from .overall import Overall, overall_table
+from .pareto import SetComparison
+from .pareto_report import front_caption, gap_caption, gap_table
 from .summary import fault_lines, sentences
 from .tables import DASH, PrintTable, comparison_table, queries_table, write_text
 
 PAGE = "report.html"
-LARGEST_SPACE = 60_000  # architectures; the explorer's numbers are two bytes wide
+NEEDED = {"plotly": "Plotly", "jinja2": "Jinja2"}
+INSTALL = "pip install 'nasbench-live[report]'"
+SCRIPTS = ("page.js", "page_curves.js", "page_pareto.js", "page_landscape.js", "page_cells.js", "page_start.js")
 SIGNS = {"best": "best of its column", "level": "can't be told from the best", "": ""}
 
 
-def can_write() -> bool:
-    """Tell whether Plotly is installed (extra `report`)."""
-    return importlib.util.find_spec("plotly") is not None
+def missing() -> str:
+    """Return why no page can be written and the command that helps, in one line; "" if it can be written."""
+    absent = [title for name, title in NEEDED.items() if importlib.util.find_spec(name) is None]
+    if not absent:
+        return ""
+    verb = "is" if len(absent) == 1 else "are"
+    return f"{PAGE} was left out: {captions.listed(absent)} {verb} not installed. To have it: {INSTALL}"
 
 
-def write_page(comparison: Comparison, found: Overall, out: Path, figures: Sequence[Path] = ()) -> Path:
+def write_page(
+    comparison: Comparison,
+    found: Overall,
+    out: Path,
+    figures: Sequence[Path] = (),
+    sets: SetComparison | None = None,
+) -> Path:
     """Write `report.html`.
 
     Args:
         comparison: the numbers.
         found: the numbers over all problems.
         out: folder to write to.
-        figures: files of the report; those of ranks, profiles and fronts that are SVG are shown.
+        figures: files of this report; those of ranks and profiles that are SVG are shown.
+        sets: the numbers of several objectives; None with one.
 
     Raises:
-        ImportError: Plotly is not installed.
+        ImportError: Plotly or Jinja2 is not installed; `missing` says so beforehand.
     """
+    import jinja2
     from plotly.offline import get_plotlyjs
 
     templates = Path(__file__).with_name("templates")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    table, no_table = _table_of(comparison)
-    data = {
+    table, no_table = page_table.open_answering(comparison.experiment)
+    described = None if table is None else describe(table)
+    sets = sets if sets is not None and sets.scores else None
+    data: dict[str, Any] = {
         "entrants": page_data.entrants(comparison),
         "curves": page_data.curves(comparison),
         "pairs": page_data.pairs(comparison),
+        "pareto": None if sets is None else page_pareto.trade_offs(sets, comparison),
+        "landscape": None if described is None else page_landscape.landscape(described),
         "explorer": None if table is None else page_data.explorer(table),
     }
     text = environment.get_template("page.html").render(
@@ -76,41 +93,49 @@ def write_page(comparison: Comparison, found: Overall, out: Path, figures: Seque
         entrants=data["entrants"],
         datasets={name: captions.dataset_title(name) for name in comparison.experiment.problems},
         provenance=_flat(comparison.experiment.provenance),
-        best_cells=[] if table is None else _best_cells(table),
+        pareto=None if sets is None else _pareto(comparison, sets),
+        landscape=None if described is None else _landscape(comparison, described),
+        best_cells=[] if table is None else page_table.best_cells(table),
+        curves=[] if table is None else _with_curves(data["explorer"]),
         no_table=no_table,
         citation="" if table is None else str(table.metadata.get("citation", "")),
         figures=_figures(figures),
         data=_script_json(data),
         style=(templates / "page.css").read_text(encoding="utf-8"),
-        script=(templates / "page.js").read_text(encoding="utf-8"),
+        script="\n".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS),
         plotly=get_plotlyjs(),
     )
     return write_text(out / PAGE, text)
 
 
-def _table_of(comparison: Comparison) -> tuple[Table | None, str]:
-    """Return the table that answered, if it comes with the package and has the right digest; else None and why."""
-    from nasbench.sealed import open_table  # h5py: the analysis does without it until a page is written
+def _pareto(comparison: Comparison, sets: SetComparison) -> dict[str, Any]:
+    """Return table and captions of the trade-offs for the template."""
+    plane = len(next(iter(sets.fronts.values())).objectives) == 2
+    return {
+        "table": _printed(comparison, gap_table(sets)),
+        "fronts": front_caption(sets) if plane else "",
+        "volume": gap_caption(sets),
+    }
 
-    declared = comparison.experiment.table
-    path = Path(nasbench.data.__path__[0]) / f"{declared.name}.h5"
-    if not declared.name or not path.is_file():
-        return (
-            None,
-            f"The table {declared.name or declared.title!r} does not come with the package, so its cells can't be shown here.",
-        )
-    try:
-        table = open_table(path)
-    except TableError as error:
-        return None, f"The table could not be opened: {error}"
-    if table.digest != declared.digest:
-        return None, f"The table {declared.name!r} at hand is not the one that answered (digest {table.digest[:16]})."
-    if table.space.size > LARGEST_SPACE:
-        return (
-            None,
-            f"The space has {table.space.size:,} architectures; the explorer shows spaces of up to {LARGEST_SPACE:,}.",
-        )
-    return table, ""
+
+def _landscape(comparison: Comparison, described: Description) -> dict[str, Any]:
+    """Return sentences, table and sections of the landscape for the template."""
+    heads, lines = page_landscape.table(described)
+    return {
+        "sentences": page_landscape.sentences(described),
+        "heads": heads,
+        "lines": lines,
+        "caption": page_landscape.caption(described),
+        "sections": page_landscape.sections(described),
+        "command": f"nasbench describe {Path(comparison.experiment.table.name).name}",
+        "epochs": any(len(each.data.epochs) > 1 for each in described.datasets.values()),
+        "steps": bool(described.landscapes),
+    }
+
+
+def _with_curves(explorer: dict[str, Any]) -> list[str]:
+    """Return the titles of the data sets that have several epochs."""
+    return [one["title"] for one in explorer["datasets"].values() if len(one["curves"]["epochs"]) > 1]
 
 
 def _printed(comparison: Comparison, table: PrintTable) -> dict[str, Any]:
@@ -136,32 +161,11 @@ def _printed(comparison: Comparison, table: PrintTable) -> dict[str, Any]:
     }
 
 
-def _best_cells(table: Table) -> list[dict[str, Any]]:
-    """Return the best cell of each data set in words, for readers without JavaScript."""
-    found = []
-    for name, data in table.datasets.items():
-        means = data.mean_accuracy(data.score_split)
-        means = means[:, -1] if means.ndim > 1 else means
-        row = int(np.nanargmax(means))
-        architecture = tuple(table.architectures[row].tolist())
-        live = sum(edge.live for edge in edges_of(table.space, architecture))
-        found.append(
-            {
-                "dataset": captions.dataset_title(name),
-                "architecture": table.space.format(architecture),
-                "score": f"{100 * float(means[row]):.2f}",
-                "label": data.score_label,
-                "edges": live,
-            }
-        )
-    return found
-
-
 def _figures(files: Sequence[Path]) -> list[tuple[str, str]]:
-    """Return the figures over problems and of Pareto fronts that were drawn: caption, SVG text."""
+    """Return the figures over problems that were drawn: caption, SVG text."""
     found = []
     for path in sorted(files):
-        if path.suffix == ".svg" and path.stem.startswith(("pareto", "average-ranks", "performance-profiles")):
+        if path.suffix == ".svg" and path.stem.startswith(("average-ranks", "performance-profiles")):
             caption = path.with_suffix(".txt")
             svg = path.read_text(encoding="utf-8")
             found.append(

@@ -17,8 +17,11 @@ from nasbench.table import OK, Table
 
 from . import captions, figures, scores, style
 from .comparison import Comparison, Curve
+from .correlations import best_rows, row_means, thinned
 from .drawing import operation_label, operation_styles
 
+BEST_CURVES = 5  # cells whose learning curves stand beside one another
+MOST_BYTES = 1_200_000  # of the trainings' accuracies in a page; tables with more are thinned to some of their epochs
 SHOWN_AT_FIRST = 5  # lines beside random search; the others are a click away
 DASH_NAMES = ("solid", "dash", "dashdot", "dot", "longdashdot")  # Plotly's, in the order of `style.DASHES`
 
@@ -109,22 +112,29 @@ def explorer(table: Table) -> dict[str, Any]:
 
     Accuracies of every training are hundredths of a per cent, uint16 (rows, repeats, epochs), 65535 missing; arrays are base64 of
     little-endian bytes. Only what the score of the comparison is read from is shown: the test split, or validation without one.
+    The best cells have all their epochs, the others at most as many as `MOST_BYTES` hold.
     """
     space = table.space
     datasets = {}
+    room = MOST_BYTES // len(table.datasets)
     for name, data in table.datasets.items():
         split = data.score_split
         accuracy = np.where((data.status == OK)[:, :, None], data.accuracy(split), np.nan)
-        packed = np.where(np.isnan(accuracy), 65535, np.round(1e4 * np.nan_to_num(accuracy))).astype("<u2")
-        means = np.nanmean(accuracy[:, :, -1], axis=1)
+        means = row_means(accuracy[:, :, -1])
+        if np.isnan(means).all():
+            continue
+        best = best_rows(means, 1.0)[:BEST_CURVES]
+        shown = thinned(data.epochs, max(2, room // (2 * accuracy[:, :, 0].size)))
         datasets[name] = {
             "title": captions.dataset_title(name),
             "label": data.score_label,
-            "epochs": list(data.epochs),
+            "split": split,
+            "epochs": [data.epochs[place] for place in shown],
             "repeats": int(accuracy.shape[1]),
-            "values": encode(packed),
+            "values": encode(_packed(accuracy[:, :, shown])),
             "rank": encode(_ranks(means).astype("<u2")),
-            "best": int(np.nanargmax(means)),
+            "best": int(best[0]),
+            "curves": {"epochs": list(data.epochs), "rows": best.tolist(), "values": encode(_packed(accuracy[best]))},
             "parameters": encode(data.parameters.astype("<i4")),
         }
     styles = operation_styles(space.operations)
@@ -134,10 +144,16 @@ def explorer(table: Table) -> dict[str, Any]:
         "operations": list(space.operations),
         "labels": [operation_label(operation) for operation in space.operations],
         "colours": [styles[operation].colour if operation in styles else "#999999" for operation in space.operations],
+        "palette": list(style.COLOURS),
         "rows": encode(_rows_by_operations(table)),
         "architectures": encode(table.architectures.astype("u1")),
         "datasets": datasets,
     }
+
+
+def _packed(accuracy: NDArray[np.float64]) -> NDArray[Any]:
+    """Return fractions as hundredths of a per cent, uint16, little-endian; 65535 for NaN."""
+    return np.where(np.isnan(accuracy), 65535, np.round(1e4 * np.nan_to_num(accuracy))).astype("<u2")
 
 
 def _rows_by_operations(table: Table) -> NDArray[Any]:

@@ -26,8 +26,14 @@ def pareto_report(experiment: Experiment, out: Path) -> list[Path]:
         RecordError: the records lack what several objectives need.
     """
     found = compare_sets(experiment)
-    if found is None or not found.scores:
+    return [] if found is None else sets_report(found, out)
+
+
+def sets_report(found: SetComparison, out: Path) -> list[Path]:
+    """Write the files of `pareto_report` from what was compared; nothing where no runs were found."""
+    if not found.scores:
         return []
+    experiment = found.experiment
     table = gap_table(found)
     files = [
         *write_table(table, out / "tables"),

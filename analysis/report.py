@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import anytime, captions, figures, overall_figures, page, stamp, style, tables, wide
+from . import anytime, captions, figures, overall_figures, page, page_table, stamp, style, tables, wide
 from .comparison import Comparison, compare
 from .figures import Plot
 from .overall import Overall, overall, overall_table, profiles_csv, rank_pairs_csv, ranks_csv
-from .pareto_report import pareto_report
+from .pareto import compare_sets
+from .pareto_report import sets_report
 from .summary import summary_markdown
 
 FIGURES: dict[str, Callable[[Comparison], list[Plot]]] = {
@@ -35,11 +36,13 @@ class Report:
         comparison: the numbers, for `summary`.
         files: the files of the report, in order.
         kept: whether they were there, made from the same inputs, and were left alone.
+        no_page: why there is no `report.html` and what would help, in one line; "" if there is one.
     """
 
     comparison: Comparison
     files: tuple[Path, ...]
     kept: bool = False
+    no_page: str = ""
 
 
 def report(results: Path, out: Path | None = None) -> Report:
@@ -52,27 +55,29 @@ def report(results: Path, out: Path | None = None) -> Report:
         results: the folder, `results/<protocol>`.
         out: where to write, the folder itself if None: `summary.md`, `tables/*.md, *.tex, *.csv` and
             `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), `report.html` where Plotly is installed (extra
-            `report`), and `report-stamp.json`; with several objectives also `pareto.md`.
+            `report`; else the summary says that it is missing), and `report-stamp.json`; with several objectives also `pareto.md`.
 
     Raises:
         RecordError: the folder can't be analysed at all. Single faults are named in the comparison and the summary.
     """
     comparison = compare(results)
     out = results if out is None else out
-    inputs = stamp.input_digest(results)
+    no_page = page.missing()
+    inputs = " ".join(filter(None, (stamp.input_digest(results), page_table.table_mark(comparison.experiment))))
     standing = stamp.up_to_date(out, inputs)
     if standing is not None:
-        return Report(comparison, standing, kept=True)
-    found = overall(comparison)
-    files = [tables.write_text(out / "summary.md", summary_markdown(comparison, found))]
+        return Report(comparison, standing, kept=True, no_page=no_page)
+    found, sets = overall(comparison), compare_sets(comparison.experiment)
+    summary = summary_markdown(comparison, found) + (f"\n## Left out\n\n{no_page}\n" if no_page else "")
+    files = [tables.write_text(out / "summary.md", summary)]
     files += write_tables(comparison, found, out / "tables")
     files += write_figures(comparison, found, out / "figures")
-    files += pareto_report(comparison.experiment, out)
-    if page.can_write():
-        files.append(page.write_page(comparison, found, out, files))
+    files += [] if sets is None else sets_report(sets, out)
+    if not no_page:
+        files.append(page.write_page(comparison, found, out, files, sets))
     stamp.remove_stale(out, files)
     stamp.write_stamp(out, inputs, files)
-    return Report(comparison, tuple(files))
+    return Report(comparison, tuple(files), no_page=no_page)
 
 
 def write_tables(comparison: Comparison, found: Overall, folder: Path) -> list[Path]:

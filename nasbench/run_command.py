@@ -80,6 +80,8 @@ def print_report(folder: Path) -> None:
         names = [path.name for path in made.files if path.parent == place]
         stems = sorted({name.partition(".")[0] for name in names})
         print(f"  {place}/ ({len(names)} files): {', '.join(stems)}")
+    if made.no_page:
+        print(f"\n{made.no_page}")
 
 
 def _say(outcome: Outcome) -> None:

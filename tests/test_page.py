@@ -4,15 +4,15 @@ import base64
 import itertools
 import json
 import re
-import shutil
-import time
 
 import numpy as np
 import pytest
 
 plotly = pytest.importorskip("plotly")
 
-from nasbench.analysis import page, page_data  # noqa: E402
+from page_browser import browser, load, narrow_width, until, value  # noqa: E402, F401 - a fixture
+
+from nasbench.analysis import page, page_data, page_table  # noqa: E402
 from nasbench.analysis.comparison import compare  # noqa: E402
 from nasbench.analysis.overall import overall  # noqa: E402
 from nasbench.cli import find_table, main  # noqa: E402
@@ -119,7 +119,7 @@ def test_explorer_holds_the_table():
 
 
 def test_absent_table_is_said(comparison, tmp_path, monkeypatch):
-    monkeypatch.setattr(page.nasbench.data, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(page_table.nasbench.data, "__path__", [str(tmp_path)])
     text = text_of(page.write_page(comparison, overall(comparison), tmp_path))
     assert "does not come with the package" in text
     assert data_of(text)["explorer"] is None
@@ -128,51 +128,15 @@ def test_absent_table_is_said(comparison, tmp_path, monkeypatch):
 # In a browser ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser():
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no system browser: install Debian's chromium and chromium-driver to test the page in one")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--force-prefers-reduced-motion",  # no smooth scrolling below a click
-        "--window-size=1200,900",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
-
-
 @pytest.fixture
-def opened(browser, made):
-    browser.get((made / "report.html").as_uri())
-    until(lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes")
+def opened(browser, made):  # noqa: F811
+    load(browser, made / "report.html")
     yield browser
     assert browser.get_log("browser") == []
 
 
-def until(condition, seconds=60):
-    stop = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < stop, "the page did not get there"
-        time.sleep(0.1)
-
-
-def names(browser):
-    return [row.text for row in browser.find_elements("css selector", "#scores tbody:last-of-type th")]
-
-
-def value(browser, expression):
-    return browser.execute_script(f"return {expression}")
+def names(opened):
+    return [row.text for row in opened.find_elements("css selector", "#scores tbody:last-of-type th")]
 
 
 @pytest.mark.slow
@@ -232,11 +196,4 @@ def test_colour_schemes_and_narrow_screens(opened):
     assert value(opened, "getComputedStyle(document.body).backgroundColor") == "rgb(23, 24, 27)"
     opened.find_element("id", "scheme").click()
     assert value(opened, "getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    opened.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    )
-    try:
-        until(lambda: value(opened, "window.innerWidth") == 360)
-        assert value(opened, "document.documentElement.scrollWidth") <= 360
-    finally:
-        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert narrow_width(opened) <= 360
