@@ -74,9 +74,10 @@ def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTab
         f"tasks of how many times fewer steps than tuned {frozen} are needed; it does not. ± half the width of the "
         "95 % bootstrap interval, seeds resampled within each task, targets held. Targets reached: tasks whose "
         "target the median run reaches. A step: gradients computed, as counted; milliseconds, measured with the "
-        "gradient on a busy machine, median over tasks, not ranked on; the same over SGD's on the same task, median. "
-        f"By work: {'the same as by steps, since each computes one gradient a step' if work.same else 'as counted'}. "
-        f"Bold: best of the column.{_stamp(comparison)}"
+        "gradient on a busy machine, median over tasks, not ranked on; the same over SGD's on the same task, "
+        "median. By work: "
+        f"{'the same as by steps, since each computes one gradient a step' if work.same else 'as counted'}. Bold: "
+        f"best of the column.{_stamp(comparison)}"
     )
     return PrintTable(
         f"optimizers-{ruleset.name}", columns, (), tuple(rows), text, f"Optimizers {RULESET_WORDS[ruleset.name]}"
@@ -148,35 +149,39 @@ def times_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable
 
 
 def trials_table(comparison: OptimizerComparison) -> PrintTable:
-    """Make the table of tuning curves over tasks: expected final loss after n trials, over the baseline's with all trials."""
+    """Make the table of tuning curves over tasks: expected final loss after n trials, over the baseline's with all trials.
+
+    A column is over the tasks with at least so many trials; columns for which there is none are left out.
+    """
+    base = {
+        task: comparison.scored[task, comparison.baseline or ""].tuning
+        for task in comparison.table.tasks
+        if (task, comparison.baseline or "") in comparison.scored
+    }
+    tasks = {count: [task for task, curve in base.items() if len(curve) >= count] for count in TRIALS}
+    counts = [count for count in TRIALS if tasks[count]]
     columns = tuple(
-        Column("Expected loss after trials", str(count), f"relative_loss_after_{count}") for count in TRIALS
+        Column("Expected loss after trials", f"{count} ({len(tasks[count])} tasks)", f"relative_loss_after_{count}")
+        for count in counts
     )
     rows = []
-    for name in comparison.table.optimizers:
+    for name, entry in comparison.table.optimizers.items():
         entries = []
-        for count in TRIALS:
-            ratios = []
-            for task in comparison.table.tasks:
-                ours, base = (
-                    comparison.scored.get((task, name)),
-                    comparison.scored.get((task, comparison.baseline or "")),
-                )
-                if ours is None or base is None:
-                    continue
-                level = comparison.table.optimizers[name].ruleset != "tuned"
-                value = ours.tuning[0] if level else scores.after_trials(ours.tuning, [count])[0]
-                ratios.append(value / base.tuning[-1])
-            # Tasks with fewer trials have no such value; a mean over the rest would not be comparable along the row.
-            known = [ratio for ratio in ratios if not np.isnan(ratio)]
-            whole = known and len(known) == len(ratios)
-            entries.append(Entry(float(np.exp(np.mean(np.log(known)))), digits=2) if whole else NOTHING)
+        for count in counts:
+            found = {
+                task: comparison.scored[task, name].tuning for task in tasks[count] if (task, name) in comparison.scored
+            }
+            after = 1 if entry.ruleset != "tuned" else count
+            ratios = [scores.after_trials(curve, [after])[0] / base[task][-1] for task, curve in found.items()]
+            whole = len(ratios) == len(tasks[count]) and not np.isnan(ratios).any()
+            entries.append(Entry(float(np.exp(np.mean(np.log(ratios)))), digits=2) if whole else NOTHING)
         rows.append((comparison.title(name), tuple(entries)))
     text = (
         f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; "
-        "geometric mean over tasks. Exact expectation over all choices of n of the trials; the best is chosen on "
-        f"the outer loss. {DASH}: some task has fewer trials; nothing is extrapolated. Rows without tuning are "
-        f"level by definition.{_stamp(comparison)}"
+        "geometric mean over the tasks that have so many trials: compare along a column, not along a row. Exact "
+        f"expectation over all choices of n of the trials; the best is chosen on the outer loss. {DASH}: not run on "
+        "all of them, or fewer trials there; nothing is extrapolated. Rows without tuning have one "
+        f"trial.{_stamp(comparison)}"
     )
     return PrintTable("trials", columns, (), tuple(rows), text, "Expected loss after n trials")
 
@@ -272,27 +277,36 @@ def curves_csv(comparison: OptimizerComparison) -> str:
     )
 
 
+def counts(comparison: OptimizerComparison) -> str:
+    """Say how much is compared."""
+    table = comparison.table
+    return (
+        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} scored seeds at "
+        f"most, {len(table.tuning_seeds)} tuning seeds; table {table.digest[:16]}."
+    )
+
+
+def sentences(comparison: OptimizerComparison, ruleset: Ruleset) -> list[str]:
+    """Say what leads in a ruleset, by profile score and by speed-up."""
+    first = ruleset.optimizers[0]
+    fast = max(ruleset.speed_up, key=lambda name: (ruleset.speed_up[name].value, name))
+    score, speed = ruleset.score[first], ruleset.speed_up[fast]
+    return [
+        f"Profile score: {comparison.title(first)} {score.value:.2f} [{score.low:.2f}, {score.high:.2f}].",
+        f"Speed-up over tuned {_frozen(comparison)}: {comparison.title(fast)} {speed.value:.2f} [{speed.low:.2f}, "
+        f"{speed.high:.2f}].",
+    ]
+
+
 def summary_markdown(comparison: OptimizerComparison) -> str:
     """Return the summary: what leads in each ruleset, learned optimizers, everything that needs a reader's caution."""
-    table = comparison.table
-    lines = [
-        "# Optimizers",
-        "",
-        f"{len(table.optimizers)} optimizers on {len(table.tasks)} tasks; {len(table.scored_seeds)} scored seeds at "
-        f"most, {len(table.tuning_seeds)} tuning seeds; table {table.digest[:16]}.",
-        "",
-    ]
+    lines = ["# Optimizers", "", counts(comparison), ""]
     for ruleset in comparison.rulesets:
-        first = ruleset.optimizers[0]
-        fast = max(ruleset.speed_up, key=lambda name: (ruleset.speed_up[name].value, name))
-        score, speed = ruleset.score[first], ruleset.speed_up[fast]
         lines += [
             f"## {ruleset.name.capitalize()}: {len(ruleset.optimizers)} optimizers, {len(ruleset.tasks)} tasks "
             f"(pool {ruleset.pool})",
             "",
-            f"- Profile score: {comparison.title(first)} {score.value:.2f} [{score.low:.2f}, {score.high:.2f}].",
-            f"- Speed-up over tuned {_frozen(comparison)}: {comparison.title(fast)} {speed.value:.2f} "
-            f"[{speed.low:.2f}, {speed.high:.2f}].",
+            *[f"- {sentence}" for sentence in sentences(comparison, ruleset)],
             "",
         ]
     if comparison.ledger:

@@ -13,7 +13,7 @@ from nasbench.optimizer_table import OptimizerTable, open_optimizer_table
 
 from . import optimizer_figures as figures
 from . import optimizer_output as output
-from . import stamp, style, tables
+from . import optimizer_page, page, stamp, style, tables
 from .optimizer_advantage import FEWEST_SEEDS
 from .optimizer_comparison import OptimizerComparison, Ruleset, compare_optimizers
 from .optimizer_study import study_figure
@@ -34,11 +34,13 @@ class OptimizerReport:
         comparison: all numbers.
         files: the files of the report, in order.
         kept: whether they were there, made from the same table by the same code, and were left alone.
+        no_page: why there is no `report.html`, in one line; "" if there is one.
     """
 
     comparison: OptimizerComparison
     files: tuple[Path, ...]
     kept: bool = False
+    no_page: str = ""
 
 
 def optimizer_report(source: OptimizerTable | Path | str, out: Path | None = None) -> OptimizerReport:
@@ -49,7 +51,7 @@ def optimizer_report(source: OptimizerTable | Path | str, out: Path | None = Non
     Args:
         source: a table, its file, or a folder that holds it as `optimizers.h5`.
         out: where to write; the folder of the file if None: `summary.md`, `tables/*.md, *.tex, *.csv`, `figures/*.pdf, *.svg, *.png`,
-            each figure with its caption (`.txt`), and `report-stamp.json`.
+            each figure with its caption (`.txt`), `report.html` where the extra `report` is installed, and `report-stamp.json`.
 
     Raises:
         FileNotFoundError: there is no table.
@@ -66,13 +68,16 @@ def optimizer_report(source: OptimizerTable | Path | str, out: Path | None = Non
     inputs = hashlib.sha256(f"{table.digest} {stamp.input_digest(out)}".encode()).hexdigest()
     standing = stamp.up_to_date(out, inputs)
     if standing is not None:
-        return OptimizerReport(comparison, standing, kept=True)
+        return OptimizerReport(comparison, standing, kept=True, no_page=page.missing())
     files = [tables.write_text(out / "summary.md", output.summary_markdown(comparison))]
     files += write_tables(comparison, out / "tables")
     files += write_figures(comparison, out / "figures")
+    no_page = page.missing()
+    if not no_page:
+        files.append(optimizer_page.write_page(comparison, out))
     stamp.remove_stale(out, files)
     stamp.write_stamp(out, inputs, files)
-    return OptimizerReport(comparison, tuple(files))
+    return OptimizerReport(comparison, tuple(files), no_page=no_page)
 
 
 report = optimizer_report

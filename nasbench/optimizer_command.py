@@ -52,7 +52,11 @@ def run_optimizers(options: argparse.Namespace) -> int:
     for line in summary(table):
         print(line)
     if not options.no_report and importlib.util.find_spec("nasbench.analysis") and importlib.util.find_spec(REPORT):
-        importlib.import_module(REPORT).report(table, folder)
+        made = importlib.import_module(REPORT).report(table, folder)
+        print(
+            f"\n{folder}/: {len(made.files)} files of the report{', up to date' if made.kept else ''}: summary.md, tables, figures"
+        )
+        print(made.no_page or f"{folder / 'report.html'}: all of it as one page that opens without a network")
     return 1 if failed else 0
 
 
