@@ -1,85 +1,17 @@
 """Comparison, ledger and report of a made-up optimizer table whose results follow from its construction."""
 
-import hashlib
 import itertools
 import math
-from types import MappingProxyType
 
 import numpy as np
 import pytest
+from optimizer_tables import SCORED, STEPS, TUNING, make_table, optimizer_entry, task_entry
 
 from nasbench.analysis import optimizer_figures as figures
 from nasbench.analysis.optimizer_comparison import ComparisonError, compare_optimizers
 from nasbench.analysis.optimizer_ledger import break_even, meta_work, nearest, overlap
 from nasbench.analysis.optimizer_report import optimizer_report
-from nasbench.optimizer_table import OptimizerEntry, OptimizerTable, Rows, TaskEntry
-
-STEPS = list(range(0, 101, 5))
-# How fast the loss of the best trial falls, as exp(-rate * step / 100); trial k is slower by a factor of k + 1.
-RATES = {"sgd": 1.0, "heavy_ball": 1.5, "nesterov": 1.8, "adam": 2.0, "fast": 4.0, "learned": 3.0}
-TASKS = ("digits-sigmoid", "digits-relu", "digits-sigmoid-40", "digits-sigmoid-2-layers")
-TUNING, SCORED, TRIALS = (400_000, 400_001), (0, 1, 2), 3
-
-
-def task_entry(name):
-    digests = {
-        split: hashlib.sha256(f"digits {split}".encode()).hexdigest() for split in ("train", "inner", "outer", "test")
-    }
-    curves = ["train_loss", "outer_loss", "test_loss"]
-    return TaskEntry(name, "mlp", 1, 100, 128, 3.0, 1510, 1000, digests, {1: STEPS}, curves)
-
-
-def optimizer_entry(name, **changes):
-    learned = name == "learned"
-    record = {
-        "tasks": [{"name": "digits-sigmoid", "version": 1, "splits": dict(task_entry("x").digests)}],
-        "instances": {"training": [1_000_000, 1_000_300]},
-        "meta_work": {"training": 9_000_000, "held_out": 1_000_000},
-    }
-    fields = {
-        "name": name.replace("_", "-"), "title": name.title(), "paper": "Nobody", "year": 2026,
-        "family": "learned" if learned else "hand-designed",
-        "horizon_aware": False, "ruleset": "self-tuning" if learned else "tuned", "optimizer": name, "fixed": {},
-        "search_space": {} if learned else {"learning_rate": ["log", 1e-4, 1.0]},
-        "trials": [{"learning_rate": 0.1}] * (1 if learned else TRIALS), "best": dict.fromkeys(TASKS, 0),
-        "on_edge": {"digits-relu": ["learning_rate at its high end (1)"]} if name == "sgd" else {},
-        "trained_on": record if learned else None, "source_digest": "0" * 64,
-    }  # fmt: skip
-    return OptimizerEntry(**fields | changes)
-
-
-def make_table(changes=None, broken=None):
-    entries = {
-        entry.name: entry for entry in (optimizer_entry(name, **(changes or {}).get(name, {})) for name in RATES)
-    }
-    rows = {}
-    for task in TASKS:
-        runs = []
-        for place, name in enumerate(RATES):
-            for trial in range(1 if name == "learned" else TRIALS):
-                for seed in TUNING if trial else (*SCORED, *TUNING):
-                    loss = np.exp(-RATES[name] / (trial + 1) * np.array(STEPS) / 100) * (1 + 0.01 * (seed % 400_000))
-                    bad = broken == (task, name, seed)
-                    runs.append(
-                        (
-                            place,
-                            trial,
-                            seed,
-                            2 if bad else 0,
-                            0.001,
-                            1000.0,
-                            np.full(len(STEPS), np.nan) if bad else loss,
-                        )
-                    )
-        *columns, curves = zip(*runs, strict=True)
-        curve = np.array(curves, dtype=np.float32)
-        rows[task, 1] = Rows(
-            *map(np.array, columns), {name: curve for name in ("train_loss", "outer_loss", "test_loss")}
-        )
-    tasks = {task: task_entry(task) for task in TASKS}
-    return OptimizerTable(
-        MappingProxyType(tasks), MappingProxyType(entries), MappingProxyType(rows), TUNING, SCORED, {}
-    )
+from nasbench.optimizer_table import OptimizerTable
 
 
 @pytest.fixture(scope="module")
