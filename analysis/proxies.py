@@ -4,7 +4,11 @@ After NAS-Bench-Suite-Zero (Krishnakumar et al., NeurIPS 2022, arXiv:2210.03230)
 a proxy that ranks a whole space well may only count parameters, and may say nothing among the cells that matter.
 
 - *All cells*, *best tenth*: rank correlation of proxy and score over all cells, and over the tenth with the best scores.
-- *Given parameters*: partial rank correlation over all cells with the number of parameters held fixed.
+- *Given parameters*: partial rank correlation over all cells with the ranks of the number of parameters held fixed. It takes away
+  what is a straight line in those ranks; a proxy that bends with size otherwise keeps something. Not given for a proxy that is all
+  but a function of them (correlation above 0.99, as multiply-adds can be): a few cells decide what is left.
+- *Within equal parameters*: rank correlation of the cells of equal size, ranks centred and scaled in each group and pooled. No
+  function of size, bent or not, scores above 0. It needs sizes that repeat, as those of cells from a few operations do.
 
 A cell for which a proxy is not defined ranks last, as a search would have it. Intervals are percentile bootstraps over cells;
 the best tenth is chosen anew in every sample. The cells are the whole space: an interval says what another space of such cells
@@ -13,33 +17,28 @@ would give, not what another run would.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import scipy.stats
 
-from nasbench.measures import Column, columns_of
-from nasbench.proxy_beside import proxy_columns, proxy_path
-from nasbench.proxy_table import ProxyTable, open_proxies
-from nasbench.sealed import open_table
-from nasbench.table import TableError
+from nasbench.measures import Column
+from nasbench.proxy_table import ProxyTable
 
-from . import style
-from .captions import dataset_title
-from .correlations import best_rows, kendall, partial_spearman, spearman
-from .describe_markdown import table as markdown_table
+from .correlations import best_rows, kendall, pearson, spearman
 from .effects import FloatArray, IntArray
-from .statistics import LEVEL, Estimate, percentile_interval
-from .tables import csv_text
+from .statistics import Estimate, percentile_interval
 
 SIZE = "parameters"
 """What is held fixed, and the baseline that a proxy has to beat."""
 
 SHARE = 0.1
 RESAMPLES = 500
-SEED = 20260101
-KINDS = ("spearman", "kendall", "spearman_best", "kendall_best", "partial")
+COLLINEAR = 0.99
+"""Spearman's correlation with parameters above which nothing is said of what a proxy knows beside them."""
+
+KINDS = ("spearman", "kendall", "spearman_best", "kendall_best", "partial", "within")
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,11 @@ class Ranking:
         undefined: cells for which it has no value.
         spearman, kendall: over all cells.
         spearman_best, kendall_best: over the best tenth by score.
-        partial: Spearman's, given parameters; NaN for parameters themselves.
+        partial: Spearman's, given parameters; NaN for parameters themselves and what is all but a function of them.
+        within: pooled over groups of cells with equal parameters; NaN where sizes don't repeat or the proxy is a function of them.
         above_size: Spearman's minus that of parameters, over all cells, in the same bootstrap samples.
         repeatability: mean Spearman's between two initialisations; NaN where there is one.
-        milliseconds: mean processor time of a cell.
+        milliseconds: mean processor time of a cell, all initialisations together: what a search is charged.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Ranking:
     spearman_best: Estimate
     kendall_best: Estimate
     partial: Estimate
+    within: Estimate
     above_size: Estimate
     repeatability: float
     milliseconds: float
@@ -104,12 +105,14 @@ def rank_proxies(
         )
     target = scores[known]
     values = {name: last_where_unknown(column.values[known]) for name, column in columns.items()}
-    points = {name: correlations_of(value, target, values[SIZE]) for name, value in values.items()}
+    whole = _Sample(target, values[SIZE])
+    points = {name: whole.correlate(value) for name, value in values.items()}
     samples: dict[str, list[FloatArray]] = {name: [] for name in values}
     for _ in range(resamples):
         drawn = rng.integers(len(target), size=len(target))
+        sample = _Sample(target[drawn], values[SIZE][drawn])
         for name, value in values.items():
-            samples[name].append(correlations_of(value[drawn], target[drawn], values[SIZE][drawn]))
+            samples[name].append(sample.correlate(value[drawn]))
     found = []
     for name, column in columns.items():
         drawn_values, size_values = np.array(samples[name]), np.array(samples[SIZE])
@@ -130,19 +133,69 @@ def rank_proxies(
 
 
 def correlations_of(values: FloatArray, scores: FloatArray, sizes: FloatArray) -> FloatArray:
-    """Return the correlations of `KINDS`, shape (5,), for columns without NaN."""
-    best: IntArray = best_rows(scores, SHARE)
-    return np.array(
-        [
-            spearman(values, scores),
-            kendall(values, scores),
-            spearman(values[best], scores[best]),
-            kendall(values[best], scores[best]),
-            float("nan")
-            if values is sizes or np.array_equal(values, sizes)
-            else partial_spearman(values, scores, sizes),
-        ]
-    )
+    """Return the correlations of `KINDS`, shape (6,), for columns without NaN."""
+    return _Sample(scores, sizes).correlate(values)
+
+
+class _Sample:
+    """Cells that proxies are correlated on; what all proxies share, ranks above all, is worked out once."""
+
+    def __init__(self, scores: FloatArray, sizes: FloatArray) -> None:
+        self.scores = scores
+        self.best: IntArray = best_rows(scores, SHARE)
+        self.ranks, self.size_ranks = scipy.stats.rankdata(scores), scipy.stats.rankdata(sizes)
+        self.with_size = pearson(self.ranks, self.size_ranks)
+        self.codes, self.counts = np.unique(sizes, return_inverse=True, return_counts=True)[1:]
+        self.relative = _relative_ranks(self.ranks, self.codes, self.counts)
+
+    def correlate(self, values: FloatArray) -> FloatArray:
+        """Return the correlations of `KINDS`, shape (6,)."""
+        ranks = scipy.stats.rankdata(values)
+        overall, with_size = pearson(ranks, self.ranks), pearson(ranks, self.size_ranks)
+        partial = float("nan")
+        if abs(with_size) <= COLLINEAR and abs(self.with_size) < 1.0:
+            rest = (1.0 - with_size**2) * (1.0 - self.with_size**2)
+            partial = (overall - with_size * self.with_size) / np.sqrt(rest)
+        chosen, scores = values[self.best], self.scores[self.best]
+        return np.array(
+            [
+                overall,
+                kendall(values, self.scores),
+                spearman(chosen, scores),
+                kendall(chosen, scores),
+                partial,
+                _cosine(_relative_ranks(ranks, self.codes, self.counts), self.relative),
+            ]
+        )
+
+
+def within_groups(first: FloatArray, second: FloatArray, groups: FloatArray) -> float:
+    """Return the rank correlation of two columns within groups, pooled; NaN if one of them is constant in every group.
+
+    Ranks (mean ranks for ties) are taken within each group, centred and divided by the group's size, so that every cell counts
+    the same whatever group it is in.
+
+    Args:
+        first: shape (cells,).
+        second: shape (cells,).
+        groups: shape (cells,); cells with equal values are one group.
+    """
+    codes, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    one, two = (_relative_ranks(scipy.stats.rankdata(values), codes, counts) for values in (first, second))
+    return _cosine(one, two)
+
+
+def _relative_ranks(ranks: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
+    """Return ranks within groups, centred and divided by the group's count, from ranks over all."""
+    grouped = scipy.stats.rankdata(codes * (len(ranks) + 1.0) + ranks)  # group after group
+    means = np.bincount(codes, weights=grouped) / counts
+    relative: FloatArray = (grouped - means[codes]) / counts[codes]
+    return relative
+
+
+def _cosine(one: FloatArray, two: FloatArray) -> float:
+    length = float(np.sqrt((one**2).sum() * (two**2).sum()))
+    return float((one * two).sum()) / length if length > 0 else float("nan")
 
 
 def last_where_unknown(values: FloatArray) -> FloatArray:
@@ -171,103 +224,3 @@ def repeatability_of(proxies: ProxyTable) -> dict[str, float]:
 def _estimate(value: float, replicates: FloatArray) -> Estimate:
     low, high = percentile_interval(replicates)
     return Estimate(float(value), float(low), float(high))
-
-
-# The report -----------------------------------------------------------------------------------------------------------
-
-
-def proxy_report(table_path: Path, proxies_path: Path | None, folder: Path) -> list[Path]:
-    """Write `proxies.md`, `proxies.csv` and the figure `proxy-correlations`; return the files.
-
-    Args:
-        table_path: the table whose scores are to be ranked.
-        proxies_path: its proxies; default: those beside it; if there are none, the table's sizes alone.
-        folder: where to write.
-
-    Raises:
-        TableError: the proxies are not the table's, or the table does not know its sizes.
-        FileNotFoundError: `proxies_path` is not there.
-    """
-    table = open_table(table_path)
-    beside = proxy_path(table_path)
-    path = proxies_path or (beside if beside.is_file() else None)
-    proxies = None if path is None else open_proxies(path)
-    more = {} if proxies is None else proxy_columns(proxies, table)
-    repeatability = {} if proxies is None else repeatability_of(proxies)
-    rankings, labels = {}, []
-    for name, data in table.datasets.items():
-        columns = {**columns_of(data), **more}
-        if SIZE not in columns:
-            raise TableError(
-                f"data set {name} does not know the parameters of its networks, which proxies are held against"
-            )
-        scores = data.mean_accuracy(data.score_split)
-        rng = np.random.default_rng(SEED)
-        rankings[name] = rank_proxies(columns, scores, rng, repeatability=repeatability)
-        labels.append(f"{dataset_title(name)}: {data.score_label}, n = {rankings[name][0].cells:,} cells")
-    source = f"Table {table.metadata.get('title', table_path.stem)}, digest {table.digest[:12]}"
-    if proxies is not None:
-        source += f"; proxies {proxies.digest[:12]}, {proxies.origin.initialisations} initialisations of {proxies.origin.batch} examples"
-    return write_report(rankings, f"{'; '.join(labels)}. {source}.", folder)
-
-
-def write_report(rankings: Mapping[str, Sequence[Ranking]], source: str, folder: Path) -> list[Path]:
-    """Write the page, the numbers and the figure of rankings by data set; `source` says what was ranked."""
-    from .proxy_figures import proxy_correlations
-
-    folder.mkdir(parents=True, exist_ok=True)
-    text = caption(source)
-    parts = ["# How zero-cost proxies rank the cells\n", f"![proxy-correlations](proxy-correlations.png)\n\n{text}\n"]
-    lines = []
-    for dataset, found in rankings.items():
-        parts.append(f"## {dataset_title(dataset)}\n\n{to_markdown(found)}")
-        lines += [_line(dataset, ranking) for ranking in found]
-    files = [folder / "proxies.md", folder / "proxies.csv", folder / "proxy-correlations.txt"]
-    for file, content in zip(files, ("\n".join(parts), csv_text(lines), text + "\n"), strict=True):
-        file.write_text(content, encoding="utf-8", newline="\n")
-    with style.styled():
-        files += style.save(proxy_correlations(rankings), folder / "proxy-correlations")
-    return files
-
-
-def caption(source: str) -> str:
-    """Return the caption of the figure."""
-    return (
-        f"Spearman's rank correlation of proxies with the score: over all cells, over the tenth of the cells with the best "
-        f"scores, and over all cells given the number of parameters (partial). Bars: {100 * LEVEL:g} % percentile bootstrap over "
-        f"cells, {RESAMPLES} samples. Dashed: parameters alone. A cell for which a proxy is not defined ranks last. {source}"
-    )
-
-
-def to_markdown(rankings: Sequence[Ranking]) -> str:
-    """Return a table of rankings as Markdown."""
-    heads = ["proxy", "Spearman", "Kendall", "best tenth: Spearman", "Kendall", "given parameters", "minus parameters"]
-    heads += ["between initialisations", "ms a cell", "not defined"]
-    lines = []
-    for one in rankings:
-        kinds = (one.spearman, one.kendall, one.spearman_best, one.kendall_best, one.partial, one.above_size)
-        cells = [_text(kind) for kind in kinds]
-        if one.name == SIZE:
-            cells[-2:] = ["", ""]
-        again = "" if np.isnan(one.repeatability) else f"{one.repeatability:.3f}"
-        lines.append([f"`{one.name}`", *cells, again, f"{one.milliseconds:.2f}", str(one.undefined)])
-    return markdown_table(heads, lines)
-
-
-def _text(estimate: Estimate) -> str:
-    if np.isnan(estimate.value):
-        return ""
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _line(dataset: str, ranking: Ranking) -> dict[str, object]:
-    line: dict[str, object] = {
-        "dataset": dataset,
-        "proxy": ranking.name,
-        "cells": ranking.cells,
-        "undefined": ranking.undefined,
-    }
-    for kind in (*KINDS, "above_size"):
-        estimate: Estimate = getattr(ranking, kind)
-        line |= {kind: estimate.value, f"{kind}_low": estimate.low, f"{kind}_high": estimate.high}
-    return line | {"repeatability": ranking.repeatability, "milliseconds": ranking.milliseconds}

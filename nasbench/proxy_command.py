@@ -31,13 +31,16 @@ def add_proxies_command(command: AddCommand) -> None:
         metavar="FOLDER",
         help="compute nothing: write how the proxies beside a table, or its sizes alone, rank its scores",
     )
+    sub.add_argument(
+        "--proxies", type=Path, metavar="FILE", help="with --report: proxies that are not beside the table"
+    )
 
 
 def _proxies(options: argparse.Namespace) -> None:
     if options.report is not None:
-        from nasbench.analysis.proxies import proxy_report
+        from nasbench.analysis.proxy_report import proxy_report
 
-        for path in proxy_report(_table_file(options.source), options.output, options.report):
+        for path in proxy_report(_table_file(options.source), options.proxies, options.report):
             print(path)
         return
     from nasbench.made_by import recipe_of

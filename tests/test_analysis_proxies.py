@@ -13,12 +13,12 @@ from nasbench.analysis import style
 from nasbench.analysis.proxies import (
     correlations_of,
     last_where_unknown,
-    proxy_report,
     rank_proxies,
     repeatability_of,
-    to_markdown,
+    within_groups,
 )
 from nasbench.analysis.proxy_figures import proxy_correlations
+from nasbench.analysis.proxy_report import proxy_report, to_markdown
 from nasbench.measures import Column, free_column
 from nasbench.proxy_table import seal_proxies
 from nasbench.sealed import seal
@@ -52,6 +52,44 @@ def test_correlations_are_scipys():
         if name != "parameters":
             assert found[4] == pytest.approx(residual_correlation(column.values, scores, size))
     assert np.isnan(correlations_of(size, scores, size)[4])
+
+
+def test_within_equal_sizes_a_bent_function_of_size_is_worth_nothing():
+    """Score = a bent function of size + noise. A proxy that bends otherwise survives the partial correlation, not this one."""
+    rng = np.random.default_rng(2)
+    size = rng.integers(0, 28, size=3000).astype(float)
+    scores = np.sqrt(size) + 0.3 * rng.standard_normal(3000)
+    bent = (size - 9.0) ** 2 + 0.01 * rng.standard_normal(3000)
+    knows = 0.3 * rng.standard_normal(3000) + scores
+    found = {name: correlations_of(column, scores, size) for name, column in (("bent", bent), ("knows", knows))}
+    assert abs(found["bent"][5]) < 0.05 < found["knows"][5]
+    assert np.isnan(correlations_of(size, scores, size)[5])  # constant within each group
+    # By hand: mean of the groups' own Spearman correlations, all groups being of the same size and without ties.
+    groups = np.repeat(np.arange(6.0), 50)
+    one, two = rng.standard_normal((2, 300))
+    two[groups == 3] += 2 * one[groups == 3]
+    each = [scipy.stats.spearmanr(one[groups == g], two[groups == g]).statistic for g in range(6)]
+    assert within_groups(one, two, groups) == pytest.approx(np.mean(each))
+    assert within_groups(one + 7 * groups, two - 9 * groups, groups) == pytest.approx(np.mean(each))
+
+
+def test_bent_functions_of_size_survive_the_partial_correlation():
+    """Why both are reported: the same columns, a partial correlation far from 0 though only size is known."""
+    rng = np.random.default_rng(3)
+    size = rng.integers(0, 28, size=3000).astype(float)
+    scores = -((size - 20.0) ** 2) + rng.standard_normal(3000)  # best at a middling size
+    bent = -((size - 22.0) ** 2) + 0.01 * rng.standard_normal(3000)
+    found = correlations_of(bent, scores, size)
+    assert found[4] > 0.5 and abs(found[5]) < 0.05
+
+
+def test_all_but_a_function_of_parameters_has_no_partial_correlation():
+    columns, scores = population()
+    size = columns["parameters"].values
+    nearly = size + 0.001 * np.random.default_rng(0).standard_normal(400)
+    assert scipy.stats.spearmanr(nearly, size).statistic > 0.99
+    assert np.isnan(correlations_of(nearly, scores, size)[4])
+    assert not np.isnan(correlations_of(columns["both"].values, scores, size)[4])
 
 
 def residual_correlation(first, second, given):
