@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
-from . import captions
+from . import captions, latex_table
 from .comparison import Comparison
 
 Mark = Literal["best", "level", ""]
@@ -205,50 +204,22 @@ def to_markdown(table: PrintTable) -> str:
 
 
 def to_latex(table: PrintTable) -> str:
-    """Write a table as a LaTeX float with booktabs rules, through pandas' Styler."""
-    wrap = {"best": r"\textbf{{{}}}", "level": r"\underline{{{}}}", "": "{}"}
+    """Write a table as LaTeX floats with booktabs rules that fit a page 5.5 inches wide (`latex_table.py`)."""
 
-    def cell(entry: Entry) -> str:
-        value, _, half_width = entry.text(" ", "--").partition(" ")
-        shown = wrap[entry.mark].format(value)
-        return shown if not half_width else rf"{shown} {{\scriptsize $\pm$ {half_width}}}"
+    def row(name: str, entries: Sequence[Entry]) -> latex_table.Row:
+        texts = [(entry.text(" ", "--").partition(" "), entry.mark) for entry in entries]
+        return latex_table.Row(
+            name, tuple(latex_table.cell(value, half_width, mark) for (value, _, half_width), mark in texts)
+        )
 
-    every = (*table.references, *table.rows)
-    frame = pd.DataFrame([[cell(each) for each in entries] for _, entries in every])
-    frame.index = pd.Index([latex_escape(name) for name, _ in every])
-    spanned = any(column.group for column in table.columns)
-    names = [(latex_escape(column.group), latex_escape(column.name)) for column in table.columns]
-    frame.columns = pd.MultiIndex.from_tuples(names) if spanned else pd.Index([name for _, name in names])
-    text = frame.style.to_latex(
-        hrules=True,
-        column_format="l" + "r" * len(table.columns),
-        multicol_align="c",
-        position="t",
-        position_float="centering",
-        caption=(
-            latex_escape(table.caption.replace("; italic: ", "; underlined: ")),
-            latex_escape(table.short_caption),
-        ),
-        label=f"tab:{table.name}",
+    return latex_table.float_text(
+        table.name,
+        [latex_table.Heading(column.group, column.name) for column in table.columns],
+        [row(*each) for each in table.references],
+        [row(*each) for each in table.rows],
+        table.caption.replace("; italic: ", "; underlined: "),
+        table.short_caption,
     )
-    lines = text.splitlines()
-    if table.references:
-        lines.insert(lines.index(r"\midrule") + 1 + len(table.references), r"\midrule")
-    if spanned:
-        lines.insert(lines.index(r"\toprule") + 2, _spanning_rules([column.group for column in table.columns]))
-    lines.insert(lines.index(r"\centering") + 1, r"\small\setlength{\tabcolsep}{4pt}")  # a page of 5.5 inches is narrow
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(lines) + "\n"
-
-
-def _spanning_rules(groups: Sequence[str]) -> str:
-    """Return rules below the headings that span columns."""
-    rules, first = [], 0
-    for position in range(1, len(groups) + 1):
-        if position == len(groups) or groups[position] != groups[first]:
-            if groups[first]:
-                rules.append(rf"\cmidrule(lr){{{first + 2}-{position + 1}}}")
-            first = position
-    return " ".join(rules)
 
 
 def to_csv(table: PrintTable) -> str:
@@ -282,28 +253,3 @@ def _field(value: object) -> str:
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.10g}"
     return str(value)
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    DASH: "--",
-}
-
-
-def latex_escape(text: str) -> str:
-    r"""Escape what LaTeX reads as commands, and turn ± and >= into mathematics.
-
-    >>> print(latex_escape("a_b >= 5 %"))
-    a\_b $\geq$ 5 \%
-    """
-    return r" $\geq$ ".join("".join(_LATEX.get(letter, letter) for letter in part) for part in text.split(" >= "))
