@@ -113,6 +113,11 @@ def optima(description: Description) -> str:
         "Strict: better than all neighbours; weak: none better; optima: sets of connected cells of equal score, usually of one "
         "cell, without a way up. Climbers start everywhere alike and go to the *best* neighbour or to the *first* better one in "
         "random order: how often they end at the cell with the best mean, how far below it (mean scores) on average, and after "
-        "how many queries. With one training a cell instead of means they climb noise:"
+        "how many queries"
+    )
+    note += (
+        ". With one training a cell instead of means they climb noise:"
+        if any(near.singles for _, near in description.landscapes)
+        else ":"
     )
     return "\n\n".join([note, table(heads, lines), " ".join(sentences)])

@@ -97,15 +97,20 @@ class Description:
         return [(found, found.landscape) for found in every if found.landscape is not None]
 
 
-def describe(table: Table) -> Description:
-    """Compute everything that `nasbench describe` shows. 15,625 cells x 3 data sets take seconds."""
-    found = {name: _describe(table, data) for name, data in table.datasets.items()}
+def describe(table: Table, single_seeds: bool = True) -> Description:
+    """Compute everything that `nasbench describe` shows. 15,625 cells x 3 data sets take seconds.
+
+    Args:
+        table: the table.
+        single_seeds: whether to follow climbers on one training of every cell, too, which is nearly half of the work.
+    """
+    found = {name: _describe(table, data, single_seeds) for name, data in table.datasets.items()}
     scores = {name: each.scores for name, each in found.items()}
     reliability = {name: each.noise[0].ceiling_mean ** 2 for name, each in found.items()}
     return Description(table, found, agreement.transfer(scores, reliability), agreement.carry_best(scores))
 
 
-def _describe(table: Table, data: Dataset) -> DatasetDescription:
+def _describe(table: Table, data: Dataset, single_seeds: bool) -> DatasetDescription:
     final = data.answers(data.score_split)[:, :, -1]
     validation = data.answers("validation")
     scores = np.round(correlations.row_means(final), DIGITS)
@@ -114,7 +119,7 @@ def _describe(table: Table, data: Dataset) -> DatasetDescription:
     sizes |= {"train_seconds": data.train_seconds, **data.extra}
     curves = len(data.epochs) > 1
     seeds = noise.seed_noise(final)
-    found, why = describe_steps(table, final, scores, seeds[0].median_seed_deviation)
+    found, why = describe_steps(table, final, scores, seeds[0].median_seed_deviation, single_seeds)
     return DatasetDescription(
         data=data,
         title=captions.dataset_title(data.name),

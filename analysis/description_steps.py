@@ -70,7 +70,9 @@ class Landscape:
     singles: list[SingleSeed]
 
 
-def describe_steps(table: Table, final: FloatArray, means: FloatArray, seed: float) -> tuple[Landscape | None, str]:
+def describe_steps(
+    table: Table, final: FloatArray, means: FloatArray, seed: float, single_seeds: bool = True
+) -> tuple[Landscape | None, str]:
     """Gather everything about steps from cell to cell, or say why that can't be had.
 
     Args:
@@ -78,6 +80,7 @@ def describe_steps(table: Table, final: FloatArray, means: FloatArray, seed: flo
         final: scores of trainings at full fidelity, shape (rows, repeats), NaN missing.
         means: mean scores, shape (rows,), NaN unknown.
         seed: standard deviation between seeds of a typical cell, fraction; NaN unknown.
+        single_seeds: whether to look at the landscapes that single trainings give; `Landscape.singles` is empty without.
 
     Returns:
         The landscape and "", or None and why: the table does not answer for every architecture.
@@ -92,7 +95,8 @@ def describe_steps(table: Table, final: FloatArray, means: FloatArray, seed: flo
     found = optima.local_optima(space, scores)
     weak, strong = optima.reachable_peaks(space, scores, found)
     distance = landscape.fitness_distance(space, scores)
-    complete = [repeat for repeat in range(final.shape[1]) if not np.isnan(final[rows, repeat]).any()]
+    repeats = range(final.shape[1]) if single_seeds else ()
+    complete = [repeat for repeat in repeats if not np.isnan(final[rows, repeat]).any()]
     return (
         Landscape(
             scores=scores,

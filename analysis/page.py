@@ -67,7 +67,7 @@ def write_page(
         loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     table, no_table = page_table.open_answering(comparison.experiment)
-    described = None if table is None else describe(table)
+    described = None if table is None else describe(table, single_seeds=False)
     sets = sets if sets is not None and sets.scores else None
     data: dict[str, Any] = {
         "entrants": page_data.entrants(comparison),
