@@ -74,6 +74,7 @@ def test_the_report_writes_the_page_and_equal_records_give_equal_bytes(made, com
     assert len(figures.findall(text)) == 2  # ranks and profiles
     words = re.sub(r"<script>.*?</script>", "", figures.sub("", text), flags=re.DOTALL)
     assert not re.search(r"(src|href)=.(https?:)?//", words)  # opens without a network
+    assert len(text.encode()) < 7_000_000
 
 
 def test_names_are_data_and_never_markup(made):

@@ -1,6 +1,7 @@
 """Controls of the report page's parts in a real headless browser: trade-offs, landscape, curves, cells by number, links, downloads."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -9,9 +10,16 @@ import pytest
 
 pytest.importorskip("plotly")
 
+from experiments import begin
 from page_browser import browser, choose, downloads, load, narrow_width, traces, until, value  # noqa: F401 - a fixture
-from small_table import SPACE
+from small_table import SPACE, write_protocol
+from test_analysis_pareto import TWO
 from test_page_parts import TABLE, data_of, made, results, scores_of, sets, text_of  # noqa: F401 - fixtures
+
+from nasbench.analysis import page
+from nasbench.analysis.comparison import compare
+from nasbench.analysis.overall import overall
+from nasbench.analysis.pareto import compare_sets
 
 pytestmark = pytest.mark.slow
 
@@ -203,3 +211,25 @@ def test_narrow_screens_hold_all_parts(opened):
     for view in ("walks", "optima", "effects", "fidelities"):
         choose(opened, "landscape-view", view)
     assert narrow_width(opened, 320) <= 320
+
+
+def test_without_a_table_and_with_three_objectives_the_rest_works(browser, tmp_path):  # noqa: F811
+    table = dataclasses.replace(
+        TABLE,
+        datasets={
+            name: dataclasses.replace(one, multiply_adds=1000 - one.parameters) for name, one in TABLE.datasets.items()
+        },
+    )
+    text = TWO.replace('["parameters"]', '["parameters", "multiply_adds"]')
+    write_protocol(tmp_path, text, table)
+    begin(tmp_path, text)
+    comparison = compare(tmp_path / "results")
+    three = compare_sets(comparison.experiment)
+    path = page.write_page(comparison, overall(comparison), tmp_path, sets=three)
+    load(browser, path, "#cell=3")
+    shown = [entrant["title"] for entrant in data_of(text_of(path))["entrants"]]
+    assert traces(browser, "pareto-volume") == shown
+    assert not value(browser, "document.getElementById('pareto-fronts')")
+    assert "Put full.h5 beside this page" in browser.find_element("id", "explorer").text
+    assert set(downloads(browser)) >= {"hypervolume-fast.csv", "curves-fast.csv"}
+    assert browser.get_log("browser") == []
