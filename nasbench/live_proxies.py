@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from nasbench.measures import Column
@@ -85,19 +84,7 @@ class LiveProxies:
 
     def _started(self) -> Setup:
         if self._setup is None:
-            from nasbench.proxy_run import load_setup
+            from nasbench.proxy_run import setup_again
 
-            origin = self.table.origin
-            root = self._recipe.dataset.root
-            setup = load_setup(self._recipe, root, origin.batch, origin.initialisations, origin.seed)
-            if msgspec.structs.replace(setup.origin, names=origin.names) != origin:
-                raise TableError(
-                    f"the proxies looked at other examples of {self._recipe.dataset.name} than those that are here: splits "
-                    f"{_short(origin.splits)}, here {_short(setup.origin.splits)}"
-                )
-            self._setup = setup
+            self._setup = setup_again(self._recipe, self.table)
         return self._setup
-
-
-def _short(splits: dict[str, str]) -> str:
-    return ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(splits.items()))

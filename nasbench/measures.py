@@ -52,7 +52,10 @@ def check_names(names: Sequence[str], offered: Sequence[str], where: str) -> Non
     """Raise QueryError unless every name is on offer."""
     for name in names:
         if name not in offered:
-            raise QueryError(f"there is no measure {name!r} for {where}; it has {list(offered)}")
+            raise QueryError(
+                f"there is no measure {name!r} for {where}; it has {list(offered)}, and zero-cost proxies where a strategy's setting "
+                "proxy or proxies names them"
+            )
 
 
 def check_objectives(objectives: Sequence[str], columns: Mapping[str, Column], where: str) -> None:

@@ -1,4 +1,4 @@
-"""The command `nasbench proxies TABLE|RECIPE`: compute zero-cost proxies; with `--report`, hold them against the table's scores."""
+"""The command `nasbench proxies TABLE|RECIPE`: compute zero-cost proxies, audit them, or hold them against the table's scores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_proxies_command(command: AddCommand) -> None:
     sub.add_argument(
         "--initialisations", type=int, default=3, help="of each class, each with its own batch (default: 3)"
     )
-    sub.add_argument("--seed", type=int, default=0, help="root of all draws (default: 0)")
+    sub.add_argument("--seed", type=int, default=0, help="root of all draws, or of the choice of --audit (default: 0)")
     sub.add_argument("--root", default="", help="folder of data that are read from disk")
     sub.add_argument(
         "--report",
@@ -32,17 +32,22 @@ def add_proxies_command(command: AddCommand) -> None:
         help="compute nothing: write how the proxies beside a table, or its sizes alone, rank its scores",
     )
     sub.add_argument(
-        "--proxies", type=Path, metavar="FILE", help="with --report: proxies that are not beside the table"
+        "--audit", type=int, metavar="CLASSES", help="make no file: compute so many random classes again and compare"
+    )
+    sub.add_argument(
+        "--proxies", type=Path, metavar="FILE", help="with --report or --audit: proxies that are not beside the table"
     )
 
 
-def _proxies(options: argparse.Namespace) -> None:
+def _proxies(options: argparse.Namespace) -> int | None:
+    if options.audit is not None:
+        return _audit(options)
     if options.report is not None:
         from nasbench.analysis.proxy_report import proxy_report
 
         for path in proxy_report(_table_file(options.source), options.proxies, options.report):
             print(path)
-        return
+        return None
     from nasbench.made_by import recipe_of
     from nasbench.proxy_beside import proxy_path
     from nasbench.proxy_run import load_setup, run_proxies
@@ -54,7 +59,7 @@ def _proxies(options: argparse.Namespace) -> None:
         recipe, beside = load_recipe(options.source), None
     else:
         beside = _table_file(options.source)
-        recipe = recipe_of(open_table(beside))
+        recipe = recipe_of(open_table(beside), options.root)
     folder = options.folder or Path("builds") / f"{recipe.name}-proxies"
     output = options.output or (proxy_path(beside) if beside else folder / f"{recipe.name}{SUFFIX}")
 
@@ -71,6 +76,36 @@ def _proxies(options: argparse.Namespace) -> None:
         print(
             f"{name:14} {1000 * column.seconds.mean():8.2f} ms a class, {missing} of {len(column.values):,} not defined"
         )
+    return None
+
+
+def _audit(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from nasbench.made_by import recipe_of
+    from nasbench.proxy_audit import audit_proxies
+    from nasbench.proxy_beside import proxy_path
+    from nasbench.proxy_run import setup_again
+    from nasbench.proxy_table import open_proxies
+    from nasbench.recipe import load_recipe, recipe_names
+    from nasbench.sealed import open_table
+
+    if options.source in recipe_names() or options.source.endswith(".toml"):
+        if options.proxies is None:
+            raise ValueError("--proxies FILE must say which file to audit, where no table is given")
+        recipe, path = load_recipe(options.source), options.proxies
+    else:
+        table = _table_file(options.source)
+        recipe, path = recipe_of(open_table(table), options.root), options.proxies or proxy_path(table)
+    proxies = open_proxies(path)
+    found = audit_proxies(setup_again(recipe, proxies), proxies, options.audit, np.random.default_rng(options.seed))
+    equal = found.values - sum(found.differing.values())
+    print(f"{path.name}: {equal:,} of {found.values:,} values of {len(found.classes)} classes are equal bit for bit")
+    for name, count in found.differing.items():
+        print(f"{name}: {count} differ, by at most {found.largest[name]:.2g} of the value")
+    if found.changed:
+        print(f"another environment than the file's: {', '.join(found.changed)}")
+    return 1 if found.failed else 0
 
 
 def _table_file(source: str) -> Path:

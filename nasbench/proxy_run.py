@@ -35,7 +35,10 @@ from nasbench.proxies import PROXIES, Batch
 from nasbench.proxy_table import NAMES, Origin, ProxyTable, seal_proxies
 from nasbench.recipe import Recipe
 from nasbench.skeleton import Skeleton, multiply_adds, operation_counts, parameters
-from nasbench.table import canonical_json
+from nasbench.table import TableError, canonical_json
+
+CODE = ("space", "skeleton", "network", "dataset", "proxies", "proxy_run")
+"""The modules that decide the values."""
 
 BATCH, WEIGHTS, NOISE = range(3)
 """What random numbers are drawn for."""
@@ -205,7 +208,7 @@ def _pack(cell: int, values: NDArray[np.float64], seconds: NDArray[np.float32]) 
 def _header(setup: Setup) -> Header:
     found: dict[str, Any] = environment(setup.recipe, "cpu")
     here = Path(__file__).parent
-    found["code"] = files_digest(here / f"{name}.py" for name in ("space", "skeleton", "network", "dataset", "proxies"))
+    found["code"] = files_digest(here / f"{name}.py" for name in CODE)
     examples = Examples(
         setup.skeleton.input_shape,
         setup.skeleton.classes,
@@ -245,3 +248,26 @@ def load_setup(recipe: Recipe, root: str, batch: int, initialisations: int, seed
     """Load the recipe's data set and prepare; see `prepare`."""
     configure_process(recipe)
     return prepare(recipe, load_dataset(recipe.dataset, root=root or None), batch, initialisations, seed)
+
+
+def setup_again(recipe: Recipe, proxies: ProxyTable) -> Setup:
+    """Return the setup that a table of proxies was computed from, to compute the same values again.
+
+    Args:
+        recipe: the recipe of the proxies, with the folder of data that are read from disk.
+        proxies: the table of proxies.
+
+    Raises:
+        TableError: the examples that are here are not those that the proxies looked at.
+        DatasetError: they can't be loaded.
+    """
+    origin = proxies.origin
+    setup = load_setup(recipe, recipe.dataset.root, origin.batch, origin.initialisations, origin.seed)
+    if msgspec.structs.replace(setup.origin, names=origin.names) != origin:
+        here = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(setup.origin.splits.items()))
+        there = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(origin.splits.items()))
+        raise TableError(
+            f"the proxies are of recipe {origin.recipe} ({origin.recipe_digest[:12]}) and looked at examples {there}; here are "
+            f"{recipe.name} ({recipe.digest[:12]}) and {recipe.dataset.name} with {here}"
+        )
+    return setup

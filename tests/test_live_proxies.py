@@ -1,5 +1,7 @@
 """Proxies computed now against those of the file: the same bits, the same seconds, the same searches; and what is refused."""
 
+import dataclasses
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,14 +14,16 @@ from test_build import flat_cost  # noqa: E402
 
 from nasbench.build import build  # noqa: E402
 from nasbench.chunk_worker import LiveTraining  # noqa: E402
+from nasbench.cli import main  # noqa: E402
 from nasbench.engine import Effort  # noqa: E402
 from nasbench.experiment import carry_out  # noqa: E402
 from nasbench.live import LiveBenchmark  # noqa: E402
 from nasbench.live_proxies import LiveProxies  # noqa: E402
 from nasbench.protocol import read_protocol  # noqa: E402
+from nasbench.proxy_audit import audit_proxies  # noqa: E402
 from nasbench.proxy_beside import proxy_columns  # noqa: E402
-from nasbench.proxy_run import load_setup, run_proxies  # noqa: E402
-from nasbench.proxy_table import FREE, NAMES, seal_proxies  # noqa: E402
+from nasbench.proxy_run import load_setup, run_proxies, setup_again  # noqa: E402
+from nasbench.proxy_table import FREE, NAMES, open_proxies  # noqa: E402
 from nasbench.query import Measure, QueryError  # noqa: E402
 from nasbench.sealed import open_table  # noqa: E402
 from nasbench.table import TableError  # noqa: E402
@@ -130,12 +134,51 @@ def test_proxies_of_other_networks_or_examples_are_refused(made):
     elsewhere = type(proxies)(
         changed, proxies.architecture, proxies.values, proxies.faults, proxies.seconds, proxies.metadata
     )
-    with pytest.raises(TableError, match=r"looked at other examples of digits.*train bbbbbbbbbbbb"):
+    with pytest.raises(TableError, match=r"looked at examples .*train bbbbbbbbbbbb.*; here are tiny"):
         LiveProxies(RECIPE, elsewhere).columns([3], ["zen"])
 
 
-def test_live_run_without_the_file_is_refused_before_anything_is_trained(made, tmp_path):
+def test_audit_finds_what_was_made_and_what_was_changed(made, capsys):
     folder, proxies = made
+    assert main(["proxies", str(folder / "tiny.h5"), "--audit", "9"]) == 0
+    said = capsys.readouterr().out
+    assert said == "tiny-proxies.h5: 180 of 180 values of 9 classes are equal bit for bit\n"  # 10 proxies, 2 draws
+    values = proxies.values.copy()
+    values[:, NAMES.index("zen"), 1] *= 1 + 1e-3
+    edited = dataclasses.replace(proxies, values=values)
+    found = audit_proxies(setup_again(RECIPE, proxies), edited, 60, np.random.default_rng(0))
+    assert found.classes == tuple(range(60)) and found.values == 60 * len(NAMES) * 2
+    known = int((~np.isnan(values[:, NAMES.index("zen"), 1])).sum())
+    assert found.failed and dict(found.differing) == {"zen": known}
+    assert found.largest["zen"] == pytest.approx(1e-3, rel=0.01)
+    far = dataclasses.replace(edited, metadata={"environment": {**proxies.metadata["environment"], "torch": "0.1"}})
+    found = audit_proxies(setup_again(RECIPE, proxies), far, 2, np.random.default_rng(0))
+    assert found.changed == ("torch",) and not found.failed
+    with pytest.raises(ValueError, match=r"classes is 61, must be in 1\.\.60"):
+        audit_proxies(setup_again(RECIPE, proxies), proxies, 61, np.random.default_rng(0))
+
+
+def test_commands_make_report_and_name_what_is_missing(made, tmp_path, capsys):
+    folder, proxies = made
+    for name in ("tiny.h5", "tiny-proxies.h5"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "tiny-proxies.h5").rename(tmp_path / "elsewhere.h5")
+    options = ["--batch", "16", "--initialisations", "2", "--seed", "3", "--folder", str(tmp_path / "work")]
+    assert main(["proxies", str(tmp_path / "tiny.h5"), *options]) == 0
+    assert f"digest {proxies.digest}" in capsys.readouterr().out  # the same file again, beside the table
+    assert open_proxies(tmp_path / "tiny-proxies.h5").digest == proxies.digest
+    where = ["--proxies", str(tmp_path / "elsewhere.h5"), "--report", str(tmp_path / "out")]
+    assert main(["proxies", str(tmp_path / "tiny.h5"), *where]) == 0
+    assert "`zen`" in (tmp_path / "out" / "proxies.md").read_text()
+    (tmp_path / "tiny-proxies.h5").unlink()
+    assert main(["proxies", str(tmp_path / "tiny.h5"), "--audit", "2"]) == 1
+    assert "there is no table of proxies" in capsys.readouterr().err
+    assert main(["proxies", "digits", "--audit", "2"]) == 1
+    assert "--proxies FILE must say which file to audit" in capsys.readouterr().err
+
+
+def test_live_run_without_the_file_is_refused_before_anything_is_trained(made, tmp_path):
+    folder, _ = made
     (tmp_path / "tiny.h5").write_bytes((folder / "tiny.h5").read_bytes())
     (tmp_path / "tiny.toml").write_text(PROTOCOL)
     protocol = read_protocol(tmp_path / "tiny.toml")
@@ -144,5 +187,3 @@ def test_live_run_without_the_file_is_refused_before_anything_is_trained(made, t
     ):
         carry_out(protocol, tmp_path / "tiny.h5", tmp_path / "r", 1, live=LiveTraining(tmp_path / "t"))
     assert not (tmp_path / "t").exists()
-    seal_proxies(proxies, tmp_path / "tiny-proxies.h5")
-    assert carry_out(protocol, tmp_path / "tiny.h5", tmp_path / "r", 1).computed == 6
