@@ -27,11 +27,15 @@ FACTORS = np.linspace(1.0, LARGEST_RATIO, 151)
 
 
 def optimizers(comparison: OptimizerComparison) -> list[dict[str, Any]]:
-    """Return name, title, kind, colour and dash of each optimizer, in the table's order, and whether its line shows at first."""
+    """Return name, title, kind, colour and dash of each optimizer, in the table's order, and whether its line shows at first.
+
+    Those of a ruleset with the highest speed-up show, and the baseline.
+    """
     styles = styles_of(comparison)
-    first = {comparison.baseline} | {
-        name for ruleset in comparison.rulesets for name in ruleset.optimizers[: LEADERS.get(ruleset.name, 0)]
-    }
+    first = {comparison.baseline}
+    for ruleset in comparison.rulesets:
+        ranked = sorted(ruleset.optimizers, key=lambda name: (-ruleset.speed_up[name].value, name))
+        first |= set(ranked[: LEADERS.get(ruleset.name, 0)])
     found = []
     for name, entry in comparison.table.optimizers.items():
         if name not in styles:
