@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-from markdown_it import MarkdownIt  # comes with rich
 
 from . import describe_text
 from .correlations import SHARES
@@ -187,6 +186,8 @@ def caption(description: Description) -> str:
 
 def sections(description: Description) -> list[tuple[str, str]]:
     """Return heading and HTML of every section of `nasbench describe` that has something to say."""
+    from markdown_it import MarkdownIt  # comes with rich
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     found = []
     for section in describe_text.SECTIONS:
