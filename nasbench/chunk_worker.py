@@ -102,7 +102,7 @@ def _opened(
     return benchmark, scorer
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)  # data sets x proxies that entrants ask for
 def _tabular(
     table_path: Path,
     dataset: str,

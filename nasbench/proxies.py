@@ -25,7 +25,9 @@ Batch norm is in training mode everywhere, so that it normalises by the batch. D
 - fisher adds each channel once, as Turner et al. do; Abdelfattah's code spreads a channel's value over its weights before it sums,
   so that a channel counts as often as it has weights. Its gradients are those of the mean loss, as in that code; Turner's are N
   times larger (N^2 in the score, which moves no rank).
-- grasp has the sign of Abdelfattah's code; Wang et al. keep the weights with the *lowest* values of the same quantity.
+- grasp has the sign of Abdelfattah's code; Wang et al. keep the weights with the *lowest* values of the same quantity. A convolution
+  before a batch norm contributes the square of its gradient (H w = -g: its scale is free), and the classifier takes most of it away
+  again: what is left has a rank correlation of -0.01 between initialisations on `mnist1d` (4,930 classes), where naswot's is 0.99.
 - synflow is a logarithm: raw values beyond 1e30 are on record. The network of the zero cell has none.
 - naswot counts a ReLU as often as convolutions read it, as in the published networks where each has its own; the last ReLU
   counts once. Where K is singular (a cell without weights gives fewer independent codes than there are examples) it has no value.

@@ -225,6 +225,25 @@ def test_grasp_is_positive_where_smaller_weights_have_a_larger_gradient():
         assert norms[0] - norms[1] == pytest.approx(2 * (2 * step) * score, rel=1e-4, abs=1e-12)
 
 
+def test_grasp_of_layers_before_batch_norm_is_the_square_of_their_gradients():
+    """Scaling such a layer changes nothing, so that H w = -g in it: its share is |g|^2, above 0 whatever the weights."""
+    step = 1e-5
+    for seed in range(3):
+        network, batch = build([CHAIN], SIGNAL, seed), examples(1, SIGNAL)
+        (score,) = grasp(network, batch)
+        start, moved = plain_gradients(CHAIN, network, batch), []
+        for sign in (1, -2):
+            with torch.no_grad():
+                for weight, gradient in zip(layers_of(network), start, strict=True):
+                    weight.add_(sign * step * gradient)
+            moved.append(plain_gradients(CHAIN, network, batch)[-1])
+        classifier = -float((layers_of(network)[-1].detach() * (moved[0] - moved[1])).sum()) / (2 * step)
+        squares = sum(float(gradient.square().sum()) for gradient in start[:-1])
+        assert squares > 1e-3 and score - classifier == pytest.approx(
+            squares, rel=0.02
+        )  # not exactly: 1e-5 in the variance
+
+
 def test_synflow_of_a_chain_is_its_flow_times_its_layers():
     """Each layer of a chain carries the whole flow: sum |w| dR/d|w| = layers * R (Tanaka et al., conservation by layer)."""
     network = build([CHAIN], SIGNAL)

@@ -12,8 +12,8 @@ budget ends the run before anything is trained.
 `variants`: the proxies by name. `parameters` and `multiply_adds` cost nothing and look at no data, and many proxies do not beat
 them (Ning et al., NeurIPS 2021, arXiv:2008.03064): the row that every proxy is to be read beside.
 
-Departures: N is 1,000, since the paper's 10 and 100 would be trained within one budget; an architecture is trained once in a
-pool, however often it was drawn; one without a value (NaN) ranks last.
+Departures: N is 1,000, since a pool of 10 or 100, as in the paper, would be trained whole within one budget; an architecture is
+trained once in a pool, however often it was drawn; one without a value (NaN) ranks last.
 """
 
 from __future__ import annotations
