@@ -23,7 +23,7 @@ from .comparison import TARGET_POINTS, Comparison, Scores
 from .figures import Plot, data_set_pages, line_handles, time_unit
 from .records import Problem
 from .statistics import Estimate
-from .style import TEXT_WIDTH, line_styles, logarithmic
+from .style import line_styles, logarithmic, text_width
 from .tables import NOTHING, Column, Entry, PrintTable, csv_text
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -155,7 +155,7 @@ def three_ideas_figure(comparison: Comparison) -> list[Plot]:
 
 
 def _page(comparison: Comparison, entrants: tuple[str, ...], datasets: list[str]) -> Plot:
-    figure = Figure(figsize=(TEXT_WIDTH, 3.3), layout="constrained")
+    figure = Figure(figsize=(text_width(), 3.3), layout="constrained")
     grid = figure.subplots(2, len(datasets), squeeze=False, sharex="col")
     for column, dataset in enumerate(datasets):
         upper, lower = grid[:, column]

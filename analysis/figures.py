@@ -18,7 +18,7 @@ from . import scores
 from .captions import dataset_title
 from .comparison import Comparison, Curve
 from .scores import FloatArray
-from .style import TEXT_WIDTH, LineStyle, line_styles, logarithmic
+from .style import LineStyle, letters, line_styles, logarithmic, text_width
 
 MOST_LINES = 8  # a panel
 MOST_ROWS = 6  # a page
@@ -236,10 +236,12 @@ def _one_group(
     datasets = list(comparison.experiment.problems)
     columns = min(MOST_COLUMNS, len(datasets)) if len(datasets) != 5 else 3
     rows = -(-len(datasets) // columns)
-    width = TEXT_WIDTH if columns > 1 else 0.62 * TEXT_WIDTH
+    width = text_width() if columns > 1 else 0.62 * text_width()
     handles = line_handles(comparison, group[1])
     longest = max(len(str(handle.get_label())) for handle in handles)
-    legend_columns = max(1, min(4, len(handles), int(width * LETTERS_AN_INCH) // (longest + 8)))
+    legend_columns = max(
+        1, min(4, len(handles), int(width * LETTERS_AN_INCH * 7.0 / letters("legend.fontsize")) // (longest + 8))
+    )
     legend_rows = -(-len(handles) // legend_columns)
     figure = Figure(figsize=(width, 1.75 * rows + 0.15 + 0.16 * legend_rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -266,7 +268,7 @@ def _many_groups(
     y_label: str,
 ) -> Plot:
     """Lay one group a row, one data set a column, the legend of each row at its right."""
-    figure = Figure(figsize=(TEXT_WIDTH, 1.15 * len(groups) + 0.5), layout="constrained")
+    figure = Figure(figsize=(text_width(), 1.15 * len(groups) + 0.5), layout="constrained")
     grid = figure.subplots(len(groups), len(datasets), squeeze=False)
     for row, (title, entrants) in enumerate(groups):
         for column, dataset in enumerate(datasets):
@@ -278,7 +280,7 @@ def _many_groups(
         grid[row, -1].legend(
             handles=line_handles(comparison, entrants),
             title=title[:1].upper() + title[1:],
-            title_fontproperties={"size": 7.0, "weight": "bold"},
+            title_fontproperties={"size": letters("legend.fontsize"), "weight": "bold"},
             loc="center left",
             bbox_to_anchor=(1.04, 0.5),
             alignment="left",
@@ -286,8 +288,8 @@ def _many_groups(
             handlelength=2.2,
             labelspacing=0.3,
         )
-    figure.supxlabel(x_label, fontsize=7.5)
-    figure.supylabel(y_label, fontsize=7.5)
+    figure.supxlabel(x_label, fontsize=letters("axes.labelsize"))
+    figure.supylabel(y_label, fontsize=letters("axes.labelsize"))
     for column in range(len(datasets)):  # rows can be compared: one scale for a data set
         limits = np.array([[*axes.get_xlim(), *axes.get_ylim()] for axes in grid[:, column]])
         for axes in grid[:, column]:

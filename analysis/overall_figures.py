@@ -16,7 +16,7 @@ from .comparison import Comparison
 from .figures import Plot, groups_of, line_handles
 from .overall import Overall, verdict
 from .ranks import cliques
-from .style import TEXT_WIDTH, line_styles, logarithmic
+from .style import letters, line_styles, logarithmic, text_width
 
 LETTER = 0.053  # inches, the mean width of a letter of 7 points
 
@@ -30,7 +30,7 @@ def profile_figure(comparison: Comparison, found: Overall) -> list[Plot]:
     groups = [group for group in groups if group[1]]
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
-    figure = Figure(figsize=(TEXT_WIDTH, 2.1 * rows if len(groups) > 1 else 2.3), layout="constrained")
+    figure = Figure(figsize=(text_width(), 2.1 * rows if len(groups) > 1 else 2.3), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     styles = line_styles(comparison.experiment.entrants)
     unfinished = np.min([profile.share for profile in found.profiles.values()], axis=0) < 1.0
@@ -57,11 +57,11 @@ def profile_figure(comparison: Comparison, found: Overall) -> list[Plot]:
         axes.legend(
             handles=line_handles(comparison, entrants),
             title=title[:1].upper() + title[1:] if title else None,
-            title_fontproperties={"size": 7.0, "weight": "bold"},
+            title_fontproperties={"size": letters("legend.fontsize"), "weight": "bold"},
             loc="center left" if beside else "upper left",
             bbox_to_anchor=(1.02, 0.5) if beside else None,
             alignment="left",
-            fontsize=7.0 if beside else 6.0,
+            fontsize=letters("legend.fontsize") * (1.0 if beside else 6.0 / 7.0),
             labelspacing=0.3,
             handlelength=2.4,
         )
@@ -72,7 +72,7 @@ def rank_figure(comparison: Comparison, found: Overall) -> list[Plot]:
     """Draw average ranks: a critical-difference diagram over enough problems, else points with intervals."""
     if not found.entrants:
         return []
-    figure = Figure(figsize=(TEXT_WIDTH, 0.75 + 0.165 * len(found.entrants)), layout="constrained")
+    figure = Figure(figsize=(text_width(), 0.75 + 0.165 * len(found.entrants)), layout="constrained")
     axes = figure.subplots()
     (_intervals if found.tests is None else _diagram)(axes, comparison, found)
     return [Plot(figure, [("", found.entrants)])]
@@ -120,7 +120,7 @@ def _diagram(axes: Axes, comparison: Comparison, found: Overall) -> None:
             ha="right" if at_left else "left", annotation_clip=False,
         )  # fmt: skip
     widths = [
-        LETTER * (len(titles[entrant]) + 7) / TEXT_WIDTH for entrant in found.entrants
+        LETTER * letters("font.size") / 7.0 * (len(titles[entrant]) + 7) / text_width() for entrant in found.entrants
     ]  # of names, share of the figure
     rooms = max(widths[:left]), max(widths[left:])
     span = (number - 1 + 2 * reach) / max(0.2, 1 - sum(rooms))

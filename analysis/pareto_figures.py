@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from .captions import dataset_title
 from .figures import LETTERS_AN_INCH
 from .pareto import LEVELS, SetComparison, attained
-from .style import BLACK, TEXT_WIDTH, LineStyle, line_styles, logarithmic
+from .style import BLACK, LineStyle, letters, line_styles, logarithmic, text_width
 
 UNITS = {"parameters": (1e6, "parameters (millions)"), "multiply_adds": (1e6, "multiply-adds (millions)")}
 UNITS["latency"] = (1e-3, "latency (milliseconds)")
@@ -110,13 +110,13 @@ def _panels(found: SetComparison) -> tuple[Figure, dict[str, Axes]]:
 
 
 def _width(found: SetComparison) -> float:
-    return TEXT_WIDTH if len(found.fronts) > 1 else 0.62 * TEXT_WIDTH
+    return text_width() if len(found.fronts) > 1 else 0.62 * text_width()
 
 
 def _columns(found: SetComparison) -> int:
     """Return how many entries of the legend fit beside one another."""
     longest = max(len(found.experiment.titles[one]) for one in found.order)
-    return max(1, min(4, int(_width(found) * LETTERS_AN_INCH) // (longest + 8)))
+    return max(1, min(4, int(_width(found) * LETTERS_AN_INCH * 7.0 / letters("legend.fontsize")) // (longest + 8)))
 
 
 def _legend(figure: Figure, found: SetComparison, styles: dict[str, LineStyle], *more: Line2D) -> None:

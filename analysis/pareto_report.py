@@ -10,6 +10,7 @@ from . import captions, pareto_figures, statistics, style
 from .pareto import SetComparison, compare_sets
 from .records import Experiment
 from .tables import NOTHING, Column, Entry, Mark, PrintTable, csv_text, to_markdown, write_table, write_text
+from .venues import Venue
 
 
 def pareto_report(experiment: Experiment, out: Path) -> list[Path]:
@@ -29,8 +30,8 @@ def pareto_report(experiment: Experiment, out: Path) -> list[Path]:
     return [] if found is None else sets_report(found, out)
 
 
-def sets_report(found: SetComparison, out: Path) -> list[Path]:
-    """Write the files of `pareto_report` from what was compared; nothing where no runs were found."""
+def sets_report(found: SetComparison, out: Path, venue: Venue | None = None) -> list[Path]:
+    """Write the files of `pareto_report` from what was compared, in a venue's style; nothing where no runs were found."""
     if not found.scores:
         return []
     experiment = found.experiment
@@ -42,7 +43,7 @@ def sets_report(found: SetComparison, out: Path) -> list[Path]:
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     texts = []
-    with style.styled():
+    with style.styled(venue):
         for name, figure, text in (
             ("pareto-over-seconds", pareto_figures.gap_over_seconds(found), gap_caption(found)),
             ("pareto-fronts", pareto_figures.attained_fronts(found), front_caption(found)),

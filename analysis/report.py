@@ -13,6 +13,7 @@ from .overall import Overall, overall, overall_table, profiles_csv, rank_pairs_c
 from .pareto import compare_sets
 from .pareto_report import sets_report
 from .summary import summary_markdown
+from .venues import Venue, find_venue
 
 FIGURES: dict[str, Callable[[Comparison], list[Plot]]] = {
     "regret-over-seconds": figures.regret_over_seconds,
@@ -45,7 +46,7 @@ class Report:
     no_page: str = ""
 
 
-def report(results: Path, out: Path | None = None) -> Report:
+def report(results: Path, out: Path | None = None, venue: str | None = None) -> Report:
     """Compare the entrants of a results folder and write tables, figures and a summary.
 
     The same records give the same bytes in every file, with the same versions of numpy, scipy, pandas and matplotlib. A report
@@ -57,13 +58,19 @@ def report(results: Path, out: Path | None = None) -> Report:
             `figures/*.pdf, *.svg, *.png`, each figure with its caption (`.txt`), `report.html` where Plotly is installed (extra
             `report`; else the summary says that it is missing), and `report-stamp.json`; with several objectives also `pareto.md`.
 
+        venue: whose width and letters the figures have, a name that `venues.find_venue` knows; the house's if None.
+
     Raises:
+        VenueError: there is no such venue, or tueplots is missing.
         RecordError: the folder can't be analysed at all. Single faults are named in the comparison and the summary.
     """
+    chosen = None if venue is None else find_venue(venue)
     comparison = compare(results)
     out = results if out is None else out
     no_page = page.missing()
-    inputs = " ".join(filter(None, (stamp.input_digest(results), page_table.table_mark(comparison.experiment))))
+    marks = [stamp.input_digest(results), page_table.table_mark(comparison.experiment)]
+    marks += [] if chosen is None else [f"{chosen.name} of {chosen.source}"]
+    inputs = " ".join(filter(None, marks))
     standing = stamp.up_to_date(out, inputs)
     if standing is not None:
         return Report(comparison, standing, kept=True, no_page=no_page)
@@ -71,8 +78,8 @@ def report(results: Path, out: Path | None = None) -> Report:
     summary = summary_markdown(comparison, found) + (f"\n## Left out\n\n{no_page}\n" if no_page else "")
     files = [tables.write_text(out / "summary.md", summary)]
     files += write_tables(comparison, found, out / "tables")
-    files += write_figures(comparison, found, out / "figures")
-    files += [] if sets is None else sets_report(sets, out)
+    files += write_figures(comparison, found, out / "figures", chosen)
+    files += [] if sets is None else sets_report(sets, out, chosen)
     if not no_page:
         files.append(page.write_page(comparison, found, out, files, sets))
     stamp.remove_stale(out, files)
@@ -106,13 +113,13 @@ def write_tables(comparison: Comparison, found: Overall, folder: Path) -> list[P
     return files
 
 
-def write_figures(comparison: Comparison, found: Overall, folder: Path) -> list[Path]:
+def write_figures(comparison: Comparison, found: Overall, folder: Path, venue: Venue | None = None) -> list[Path]:
     """Write the figures, in pages where there are many entrants, each with its caption; return the files."""
     files = []
     texts = captions.figure_captions(comparison) | overall_figures.overall_captions(comparison, found)
     texts["rl-evolution-random"] = anytime.three_ideas_caption(comparison)
     folder.mkdir(parents=True, exist_ok=True)
-    with style.styled():
+    with style.styled(venue):
         drawn = {name: draw(comparison) for name, draw in FIGURES.items()}
         drawn |= {name: draw(comparison, found) for name, draw in OVERALL_FIGURES.items()}
         for name, plots in drawn.items():

@@ -24,8 +24,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .records import Entrant
+from .venues import Venue
 
-TEXT_WIDTH = 5.5  # inches: NeurIPS, ICLR; ICML and CVPR pages are wider
+TEXT_WIDTH = 5.5  # inches: NeurIPS, ICLR; ICML and CVPR pages are wider (`venues.py`)
 DPI = 300
 
 BLACK = "#000000"
@@ -68,6 +69,7 @@ SETTINGS: Mapping[str, Any] = {
     "axes.titlepad": 4.0,
     "axes.titlesize": 8.0,
     "figure.dpi": DPI,
+    "figure.figsize": (TEXT_WIDTH, 3.0),
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same glyphs on every machine
     "font.size": 7.0,
@@ -105,13 +107,28 @@ SETTINGS: Mapping[str, Any] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Hold matplotlib to this style, from its own defaults on: a user's matplotlibrc changes nothing."""
+def styled(venue: Venue | None = None) -> Iterator[None]:
+    """Hold matplotlib to this style, from its own defaults on: a user's matplotlibrc changes nothing.
+
+    Args:
+        venue: whose width and letters the figures have; this file's if None.
+    """
+    own = {} if venue is None else {"figure.figsize": (venue.width, 3.0), **venue.settings}
     with mpl.rc_context():
         mpl.rcdefaults()
-        for name, value in SETTINGS.items():
+        for name, value in {**SETTINGS, **own}.items():
             mpl.rcParams[name] = value  # type: ignore[index]  # the stub knows literal names alone
         yield
+
+
+def text_width() -> float:
+    """Return the width of the page's text in inches; call it within `styled()`."""
+    return float(mpl.rcParams["figure.figsize"][0])
+
+
+def letters(name: Literal["font.size", "legend.fontsize", "axes.labelsize", "xtick.labelsize"]) -> float:
+    """Return a size of letters in points; call it within `styled()`."""
+    return float(mpl.rcParams[name])
 
 
 def line_styles(entrants: Mapping[str, Entrant]) -> dict[str, LineStyle]:
@@ -184,9 +201,10 @@ def _ticks(steps: tuple[float, ...], low: float, high: float) -> list[float]:
 
 
 def _fits(ticks: list[float], low: float, high: float, inches: float, which: str) -> bool:
-    """Tell whether the labels of the ticks have room on an axis of so many inches; estimated, at 6.5 points."""
+    """Tell whether the labels of the ticks have room on an axis of so many inches; estimated from widths at 6.5 points."""
+    grown = letters("xtick.labelsize") / float(SETTINGS["xtick.labelsize"])
     places = [inches * math.log(tick / low) / math.log(high / low) for tick in ticks]
-    sizes = [0.058 * len(plain(tick)) if which == "x" else 0.1 for tick in ticks]
+    sizes = [grown * (0.058 * len(plain(tick)) if which == "x" else 0.1) for tick in ticks]
     pairs = zip(itertools.pairwise(places), itertools.pairwise(sizes), strict=True)
     return all(second - first >= sum(size) / 2 + 0.05 for (first, second), size in pairs)
 

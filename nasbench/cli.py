@@ -107,6 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     sub = command("report", _report, "Make tables and figures from recorded runs.")
     sub.add_argument("results", type=Path, help="results folder of a protocol, such as results/nas-bench-201")
+    sub.add_argument("--venue", help="width and letters of the figures: neurips, iclr, icml, jmlr, ... (extra `report`)")
 
     from nasbench.compare_command import add_compare_command
 
@@ -369,7 +370,7 @@ def _findings_optimizers(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from nasbench.run_command import print_report
 
-    print_report(options.results)
+    print_report(options.results, options.venue)
 
 
 def _verify(options: argparse.Namespace) -> int:

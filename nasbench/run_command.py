@@ -64,14 +64,14 @@ def with_options(protocol: Protocol, runs: int | None, strategies: list[str]) ->
     return msgspec.structs.replace(protocol, **changes)
 
 
-def print_report(folder: Path) -> None:
+def print_report(folder: Path, venue: str | None = None) -> None:
     """Make tables and figures of a results folder, print the summary and name the files."""
     from rich.console import Console
 
     from nasbench.analysis.report import report
     from nasbench.analysis.summary import summary
 
-    made = report(folder)
+    made = report(folder, venue=venue)
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
     console.print(summary(made.comparison))
