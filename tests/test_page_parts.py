@@ -228,7 +228,7 @@ def plain_report(monkeypatch):
     """No figures: what is tested is the page."""
     monkeypatch.setattr(report, "FIGURES", {})
     monkeypatch.setattr(report, "OVERALL_FIGURES", {})
-    monkeypatch.setattr(report, "sets_report", lambda found, out: [])
+    monkeypatch.setattr(report, "sets_report", lambda *arguments: [])
 
 
 def hide(monkeypatch, *names):
