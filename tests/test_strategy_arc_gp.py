@@ -7,6 +7,7 @@ import pytest
 from scipy import integrate, stats
 from synthetic_search import BareSpace, drive, landscape
 
+from nasbench.baselines.strategies import arc_gp as module
 from nasbench.baselines.strategies._gaussian_process import (
     cholesky,
     condition,
@@ -24,7 +25,7 @@ from nasbench.baselines.strategies.arc_gp import (
     fit,
     improvement_function,
     matern,
-    matern_slope,
+    matern_and_slope,
     propose,
     squared_distances,
     standardise,
@@ -130,7 +131,7 @@ def test_matern_is_that_of_scikit_learn_and_its_slope_the_difference():
     )
     squared = np.linspace(0.01, 9, 50)
     numeric = (matern(squared + 1e-6) - matern(squared - 1e-6)) / 2e-6
-    np.testing.assert_allclose(matern_slope(squared), numeric, rtol=1e-6)
+    np.testing.assert_allclose(matern_and_slope(squared)[1], numeric, rtol=1e-6)
 
 
 @pytest.mark.parametrize("space", [CELL201, SPACES["cell201-3op"], CellSpace("no-none", 4, ("skip_connect", "conv"))])
@@ -179,6 +180,28 @@ def test_fitting_finds_the_decision_that_matters():
     start = np.log(np.array([0.5, 0.5, 0.5, 1.0, 0.1]))
     found = np.exp(fit(space, known, targets, [start], 100))
     assert found[2] > 5 * max(found[0], found[1])
+
+
+@pytest.mark.parametrize("space", [CELL201, BareSpace()])
+def test_likelihood_that_is_climbed_is_the_normal_density_and_its_slope_the_difference(space, monkeypatch):
+    rng = np.random.default_rng(1)
+    known = [space.sample(rng) for _ in range(15)]
+    targets = standardise(rng.normal(size=15))
+    caught = []
+    monkeypatch.setattr(module, "maximise_likelihood", lambda likelihood, *_: caught.append(likelihood))
+    fit(space, known, targets, [], 1)
+    decisions = len(space.choices)
+    point = rng.normal(-0.5, 0.5, size=decisions + 2)
+
+    def density(at):
+        features = embed(space, known, np.exp(at[:decisions]))
+        covariance = np.exp(at[-2]) * matern(squared_distances(features, features)) + np.exp(at[-1]) * np.eye(15)
+        return stats.multivariate_normal(np.zeros(15), covariance).logpdf(targets)
+
+    value, gradient = caught[0](point)
+    assert value == pytest.approx(density(point), rel=1e-9)
+    numeric = [(density(point + step) - density(point - step)) / 2e-5 for step in 1e-5 * np.eye(decisions + 2)]
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-7)
 
 
 def test_improvement_is_the_integral_over_the_posterior():

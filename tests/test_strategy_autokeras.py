@@ -66,7 +66,7 @@ def brute_distance(space, left, right, weight):
 @pytest.mark.parametrize("space", [CELL201, FIVE, SPACES["cell201-3node"]])
 def test_edit_distances_are_those_of_brute_force(space):
     left, right = cells(12, 1, space), cells(9, 2, space)
-    found = edit_distances(space, edit_costs(space), np.array(left), np.array(right), 0.1)
+    found = edit_distances(edit_costs(space), np.array(left), np.array(right), 0.1)
     for i, j in itertools.product(range(12), range(9)):
         assert found[i, j] == pytest.approx(brute_distance(space, left[i], right[j], 0.1), abs=1e-12)
 
@@ -78,7 +78,7 @@ def test_edit_distance_by_hand():
     assert costs.skips == (1, 3, 4)
 
     def distance(left, right):
-        return edit_distances(CELL201, costs, np.array([left]), np.array([right]), 0.1)[0, 0]
+        return edit_distances(costs, np.array([left]), np.array([right]), 0.1)[0, 0]
 
     base = (3, 0, 3, 0, 0, 3)
     assert distance(base, (2, 0, 3, 0, 0, 3)) == pytest.approx((3 - 1) / 3 / 3)  # kernel, one of three attributes
@@ -93,7 +93,7 @@ def test_edit_distance_by_hand():
 def test_distance_is_zero_for_equal_cells_alone_and_symmetric():
     space = SPACES["cell201-3node"]
     every = np.array(list(space))
-    found = edit_distances(space, edit_costs(space), every, every, 0.1)
+    found = edit_distances(edit_costs(space), every, every, 0.1)
     np.testing.assert_array_equal(found == 0, np.eye(len(every), dtype=bool))
     np.testing.assert_allclose(found, found.T, atol=1e-12)
 
@@ -119,11 +119,11 @@ def test_model_is_the_process_on_the_embedding():
     trained, new = cells(15, 3), cells(6, 4)
     accuracies = np.random.default_rng(0).random(15)
     costs = edit_costs(CELL201)
-    model = Model(CELL201, costs, 0.1, trained, accuracies.tolist(), np.random.default_rng(5))
+    model = Model(costs, 0.1, trained, accuracies.tolist(), np.random.default_rng(5))
     subsets = landmark_subsets(15, np.random.default_rng(5))
 
     def embed(chosen):
-        distances = edit_distances(CELL201, costs, np.array(chosen), np.array(trained), 0.1)
+        distances = edit_distances(costs, np.array(chosen), np.array(trained), 0.1)
         return np.array([[row[subset].min() for subset in subsets] for row in distances])
 
     points, others = embed(trained), embed(new)

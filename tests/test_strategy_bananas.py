@@ -71,6 +71,15 @@ def test_an_embedding_is_linear_and_a_sigmoid_squashes():
         np.testing.assert_allclose(row, 1 / (1 + np.exp(-value[:, 0])), rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [{}, {"embedding": True, "sigmoid": True}])
+def test_predictions_in_blocks_are_those_of_all_at_once(kind):
+    ensemble = shape_ensemble(random_ensemble(2, (6, 5, 4, 1)).parameters, 2, (6, 5, 4, 1), **kind)
+    inputs = np.random.default_rng(3).normal(size=(600, 6))
+    repeated = np.repeat(inputs[None], 2, axis=0)  # (members, count, features): not cut
+    np.testing.assert_allclose(predict(ensemble, inputs), predict(ensemble, repeated), rtol=1e-9, atol=1e-12)
+    assert predict(ensemble, inputs[:0]).shape == (2, 0)
+
+
 def test_members_see_only_their_rows():
     """One member is told 0 and the other one 1 for the same input."""
     ensemble = initial_ensemble(2, (1, 4, 1), np.random.default_rng(0))

@@ -8,7 +8,9 @@ from scipy import integrate, stats
 from scipy.optimize import linear_sum_assignment, linprog
 from synthetic_search import BareSpace, drive, landscape
 
+from nasbench.baselines.strategies import _transport_distances
 from nasbench.baselines.strategies._acquisition import expected_improvement
+from nasbench.baselines.strategies._encoding import mutate_many
 from nasbench.baselines.strategies._gaussian_process import (
     condition,
     log_marginal_likelihood,
@@ -16,13 +18,8 @@ from nasbench.baselines.strategies._gaussian_process import (
     predict,
     projected_likelihood,
 )
-from nasbench.baselines.strategies._transport import (
-    TransportDistances,
-    cell_layers,
-    kind_of,
-    label_cost,
-    least_assignment,
-)
+from nasbench.baselines.strategies._transport import cell_layers, kind_of, label_cost, least_assignment
+from nasbench.baselines.strategies._transport_distances import TransportDistances, TransportTables, transport_tables
 from nasbench.baselines.strategies.nasbot import (
     evolve,
     fit,
@@ -30,6 +27,7 @@ from nasbench.baselines.strategies.nasbot import (
     initial_parameters,
     kernel,
     nasbot,
+    numbering,
     standardise,
 )
 from nasbench.settings import SettingError
@@ -61,7 +59,7 @@ def linear_program(left, right, nu):
 
 def test_distances_are_those_of_the_linear_program():
     chosen = cells(40)
-    distances = TransportDistances(CELL201, STRUCTURE)
+    distances = TransportTables(CELL201, STRUCTURE)
     forms = [CELL201.canonical(cell) for cell in chosen]
     numbers = distances.add(forms)
     layers = [cell_layers(CELL201, form) for form in forms]
@@ -75,7 +73,7 @@ def test_distances_are_those_of_the_linear_program():
 def test_distances_of_other_operations_and_five_nodes_too():
     space = CellSpace("other", 5, ("none", "skip_connect", "conv_5x5", "max_pool", "avg_pool", "squeeze"))
     chosen = cells(16, 3, space)
-    distances = TransportDistances(space, (0.3,))
+    distances = TransportTables(space, (0.3,))
     numbers = distances.add([space.canonical(cell) for cell in chosen])
     layers = [cell_layers(space, space.canonical(cell)) for cell in chosen]
     for place in range(8):
@@ -86,7 +84,7 @@ def test_distances_of_other_operations_and_five_nodes_too():
 def test_equal_cells_are_at_distance_zero_exactly_and_distances_are_symmetric():
     representatives = [CELL201.architecture(members[0]) for members in CELL201.classes[::50]]
     twins = [CELL201.architecture(members[-1]) for members in CELL201.classes[::50]]
-    distances = TransportDistances(CELL201, STRUCTURE)
+    distances = TransportTables(CELL201, STRUCTURE)
     numbers = distances.add([CELL201.canonical(cell) for cell in representatives])
     again = distances.add([CELL201.canonical(cell) for cell in twins])
     assert not distances.between(numbers, again).any()
@@ -100,20 +98,51 @@ def test_equal_cells_are_at_distance_zero_exactly_and_distances_are_symmetric():
 
 
 def test_rows_are_filled_in_as_observations_come():
-    chosen = cells(30)
-    distances = TransportDistances(CELL201, STRUCTURE)
-    numbers = distances.add([CELL201.canonical(cell) for cell in chosen[:10]])
+    forms = [CELL201.canonical(cell) for cell in cells(30)]
+    tables = TransportTables(CELL201, STRUCTURE)
+    tables.add(forms[::-1])  # other numbers than those of the run
+    distances = TransportDistances(tables)
+    numbers = distances.add(forms[:10])
     for number in numbers[:5].tolist():
         distances.observe(number)
     distances.rows(numbers[3:8])
-    everything = distances.add([CELL201.canonical(cell) for cell in chosen])
+    everything = distances.add(forms)
     for number in everything[12:20].tolist():
         distances.observe(number)
     found = distances.rows(everything)
-    observed = np.array(distances.observed)
     assert found.shape == (30, 13, 4)
-    for place, number in enumerate(everything):
-        np.testing.assert_allclose(found[place], distances.between(np.full(13, number), observed), atol=1e-12)
+    fresh = TransportTables(CELL201, STRUCTURE)
+    observed = fresh.add(forms[:5] + forms[12:20])
+    for place, number in enumerate(fresh.add(forms)):
+        np.testing.assert_array_equal(found[place], fresh.between(np.full(13, number), observed))
+    np.testing.assert_array_equal(distances.totals[everything], fresh.totals[fresh.add(forms)])
+
+
+def test_what_a_process_computed_before_moves_no_bit(monkeypatch):
+    """Tables that have met other cells, in another order, hold the same distances; those grown too large are given up."""
+    accuracy = landscape(CELL201.choices)
+    settings = {"iterations": 5, "most_evaluations": 100}
+    shared = transport_tables(CELL201, STRUCTURE)
+    shared.add([CELL201.canonical(cell) for cell in cells(300, 9)])
+    warm = drive(nasbot, CELL201, accuracy, 40, **settings)
+    assert transport_tables(CELL201, STRUCTURE) is shared
+    monkeypatch.setattr(_transport_distances, "MOST_GROUPS", shared.largest - 1)
+    assert transport_tables(CELL201, STRUCTURE) is not shared
+    assert drive(nasbot, CELL201, accuracy, 40, **settings) == warm
+
+
+def test_many_mutations_are_those_of_the_space_one_by_one():
+    chosen, steps = cells(40, 2), np.random.default_rng(3).integers(0, 6, size=40)
+    ours, theirs = np.random.default_rng(4), np.random.default_rng(4)
+    found = mutate_many(CELL201, np.array(chosen), steps, ours)
+    for cell, taken, mutant in zip(chosen, steps.tolist(), found.tolist(), strict=True):
+        expected = cell
+        for _ in range(taken):
+            expected = CELL201.mutate(expected, theirs)
+        assert tuple(mutant) == expected
+    assert ours.bit_generator.state == theirs.bit_generator.state
+    with pytest.raises(SpaceError, match="one operation"):
+        mutate_many(CellSpace("one", 3, ("conv",)), np.zeros((1, 3), dtype=int), np.ones(1, dtype=int), ours)
 
 
 def test_path_lengths_are_those_of_all_paths():
@@ -235,7 +264,7 @@ def test_derivatives_of_the_projected_likelihood_are_finite_differences():
 
 def known_example(count=25):
     chosen = cells(count, 7)
-    distances = TransportDistances(CELL201, STRUCTURE)
+    distances = TransportDistances(TransportTables(CELL201, STRUCTURE))
     numbers = distances.add([CELL201.canonical(cell) for cell in chosen])
     for number in numbers.tolist():
         distances.observe(number)
@@ -274,7 +303,9 @@ def test_improvement_is_the_integral_over_the_posterior():
     _, distances, numbers, plain, normalised, targets = known_example()
     parameters = initial_parameters(4)
     cell = (3, 1, 4, 2, 0, 3)
-    value = improvement_function(CELL201.canonical, distances, numbers, targets, parameters, True)([cell])[0]
+    value = improvement_function(
+        numbering(distances, CELL201.canonical), distances, numbers, targets, parameters, True
+    )([cell])[0]
     matrix, projector = nearest_positive(kernel(plain, normalised, parameters))
     own = distances.add([CELL201.canonical(cell)])
     away = distances.rows(own)
@@ -310,7 +341,9 @@ def test_raw_covariances_matter_where_the_kernel_is_indefinite():
     away = distances.rows(own)
     cross = kernel(away, away / (distances.totals[own, None] + distances.totals[numbers])[..., None], parameters)
     for project in (True, False):
-        score = improvement_function(CELL201.canonical, distances, numbers, targets, parameters, project)
+        score = improvement_function(
+            numbering(distances, CELL201.canonical), distances, numbers, targets, parameters, project
+        )
         mean, variance = predict(posterior, cross @ projector if project else cross, 10.01)
         np.testing.assert_allclose(
             score(chosen), expected_improvement(mean, np.sqrt(variance), best), rtol=1e-6, atol=1e-12

@@ -14,8 +14,8 @@ from nasbench.baselines.strategies._acquisition import (
     normal_density,
     normal_distribution,
 )
-from nasbench.baselines.strategies._encoding import draw_many
-from nasbench.baselines.strategies._forest import fit_forest, predict_forest
+from nasbench.baselines.strategies._encoding import draw_many, neighbours_of, numbers_of
+from nasbench.baselines.strategies._forest import fit_forest, predict_forest, predict_product
 from nasbench.baselines.strategies.smac import most_promising, smac
 from nasbench.settings import SettingError
 from nasbench.space import CELL201
@@ -116,6 +116,42 @@ def test_mean_and_variance_are_those_of_the_trees_walked_one_by_one():
     assert variance.max() > 0
 
 
+@pytest.mark.parametrize("choices", [(5,) * 6, (2, 3, 4), (3,)])
+def test_predictions_of_all_combinations_are_those_of_each(choices):
+    rng = np.random.default_rng(5)
+    inputs = rng.integers(choices, size=(70, len(choices)))
+    forest = fit_forest(inputs, rng.normal(size=70), choices, rng, trees=7, feature_ratio=0.6, minimum_leaf=2)
+    every = np.array(list(itertools.product(*map(range, choices))))
+    for ours, expected in zip(predict_product(forest, choices), predict_forest(forest, every), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_array_equal(numbers_of(choices, every), np.arange(len(every)))
+    stump = fit_forest(inputs[:1], np.array([0.3]), choices, rng, trees=2)
+    np.testing.assert_allclose(predict_product(stump, choices)[0], 0.3)
+
+
+def test_neighbours_are_those_of_the_space():
+    class Holed(BareSpace):
+        """One architecture is missing, so that it is no product, and some have fewer neighbours."""
+
+        size = 23
+
+        def neighbours(self, architecture):
+            return [near for near in super().neighbours(architecture) if near != (0, 0, 0)]
+
+    for space in (CELL201, BareSpace(), Holed()):
+        rng = np.random.default_rng(0)
+        chosen = [(1, 0, 0) if space is not CELL201 else CELL201.sample(rng), space.sample(rng), space.sample(rng)]
+        for cell, found in zip(chosen, neighbours_of(space, np.array(chosen)).tolist(), strict=True):
+            expected = space.neighbours(cell)
+            assert [tuple(near) for near in found] == expected + [cell] * (len(found) - len(expected))
+
+
+def test_one_bound_draws_what_many_equal_ones_do():
+    ours, theirs = np.random.default_rng(1), np.random.default_rng(1)
+    np.testing.assert_array_equal(draw_many(CELL201, ours, 501), theirs.integers(CELL201.choices, size=(501, 6)))
+    assert ours.bit_generator.state == theirs.bit_generator.state
+
+
 def test_leaves_hold_the_least_number_of_examples_and_their_mean():
     rng = np.random.default_rng(4)
     inputs, responses = rng.integers(3, size=(70, 4)), rng.normal(size=70)
@@ -163,7 +199,8 @@ def test_climbing_ends_where_no_neighbour_is_better_and_goes_steepest():
     rng = np.random.default_rng(0)
     starts = [CELL201.sample(rng) for _ in range(5)]
     points, scores = climb(CELL201, starts, score)
-    for start, point, value in zip(starts, points, scores, strict=True):
+    for start, row, value in zip(starts, points.tolist(), scores, strict=True):
+        point = tuple(row)
         assert value == accuracy(point) >= accuracy(start)
         assert max(score(CELL201.neighbours(point))) <= value
         walker = start

@@ -13,7 +13,10 @@ from scipy.special import erf
 
 from nasbench.space import Architecture, SearchSpace
 
+from ._encoding import neighbours_of
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def normal_density(values: Floats) -> Floats:
@@ -61,31 +64,34 @@ def log_expected_improvement(mean: Floats, deviation: Floats, best: float) -> Fl
     return np.maximum(value, 0.0)
 
 
-def climb(
-    space: SearchSpace, starts: Sequence[Architecture], score: Callable[[list[Architecture]], Floats]
-) -> tuple[list[Architecture], Floats]:
+def climb(space: SearchSpace, starts: Sequence[Architecture], score: Callable[[Ints], Floats]) -> tuple[Ints, Floats]:
     """Climb from every start at once to the best neighbour, as long as that is better (best improvement).
 
     Args:
         space: gives the neighbours.
         starts: where to begin, at least one.
-        score: what to maximise, of many architectures in one call, shape (n,); every start's neighbours are one call.
+        score: what to maximise, of architectures of shape (n, decisions) in one call, shape (n,); a step is one call.
 
     Returns:
-        The local maxima, one for each start, and their scores.
+        The local maxima, one for each start, shape (starts, decisions), and their scores, shape (starts,).
     """
-    points = list(starts)
+    points = np.array(starts, dtype=np.int64)
     scores = np.array(score(points), dtype=np.float64)
-    moving = list(range(len(points)))
-    while moving:
-        around = [space.neighbours(points[place]) for place in moving]
-        found = score([architecture for group in around for architecture in group])
-        ends = np.cumsum([len(group) for group in around])
-        still = []
-        for place, group, values in zip(moving, around, np.split(found, ends[:-1]), strict=True):
-            best = int(values.argmax()) if len(group) else -1
-            if best >= 0 and values[best] > scores[place]:
-                points[place], scores[place] = group[best], values[best]
-                still.append(place)
-        moving = still
+    moving = np.arange(len(points))
+    while len(moving):
+        # Climbs that have met go on together.
+        places: dict[Architecture, int] = {}
+        which = [places.setdefault(tuple(point), len(places)) for point in points[moving].tolist()]
+        around = neighbours_of(
+            space, np.array(list(places), dtype=np.int64)
+        )  # (distinct points, neighbours, decisions)
+        if not around.shape[1]:
+            break
+        found = score(around.reshape(-1, around.shape[2])).reshape(around.shape[:2])
+        best = found.argmax(axis=1)
+        tops = np.arange(len(best)), best
+        heights, ends = found[tops][which], around[tops][which]
+        better = heights > scores[moving]
+        moving = moving[better]
+        points[moving], scores[moving] = ends[better], heights[better]
     return points, scores

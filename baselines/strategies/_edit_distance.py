@@ -11,6 +11,7 @@ something, their operation being the type. Distances are then 0 exactly between 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,10 @@ from ._transport import kernel_size, kind_of, least_assignment
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+LARGEST_TABLE = 1000  # chains, or sets of connections, between all of which distances are kept: 8 MB each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EditCosts:
     """Costs in one space.
 
@@ -33,14 +35,34 @@ class EditCosts:
         skips: all other edges.
         layers: shape (operations, operations), between layers of the chain.
         connections: shape (tokens, tokens), between connections; token edge * operations + operation, the last one is none.
+        operations: number of operations.
+        none: number of the operation `none`, -1 if the space has none.
     """
 
     chain: tuple[int, ...]
     skips: tuple[int, ...]
     layers: Floats
     connections: Floats
+    operations: int
+    none: int
+
+    @functools.cached_property
+    def chain_table(self) -> Floats:
+        """Edit distances between all chains, shape (chains, chains), in the order of `itertools.product`."""
+        chains = self._every(len(self.chain))
+        return _chain_distances(self, chains, chains)
+
+    @functools.cached_property
+    def skip_table(self) -> Floats:
+        """Costs of the best assignment between all sets of connections, shape (sets, sets), in the order of `itertools.product`."""
+        skips = self._every(len(self.skips))
+        return _skip_distances(self, skips, skips)
+
+    def _every(self, edges: int) -> Ints:
+        return np.indices((self.operations,) * edges).reshape(edges, -1).T
 
 
+@functools.lru_cache(maxsize=4)
 def edit_costs(space: CellSpace) -> EditCosts:
     """Return the costs between all layers and between all connections that a space can have."""
     chain = tuple(edge for edge, (source, target) in enumerate(space.edges) if target == source + 1)
@@ -54,7 +76,8 @@ def edit_costs(space: CellSpace) -> EditCosts:
                 cost = connection_cost(space.edges[left], space.edges[right])
                 connections[one * count + operation, other * count + operation] = cost
     connections[-1, -1] = 0.0
-    return EditCosts(chain, skips, layers, connections)
+    none = space.operations.index("none") if "none" in space.operations else -1
+    return EditCosts(chain, skips, layers, connections, count, none)
 
 
 def layer_cost(left: str, right: str) -> float:
@@ -74,12 +97,11 @@ def connection_cost(left: tuple[int, int], right: tuple[int, int]) -> float:
     return apart / (max(left[0], right[0]) + max(lengths))
 
 
-def edit_distances(space: CellSpace, costs: EditCosts, left: Ints, right: Ints, weight: float) -> Floats:
+def edit_distances(costs: EditCosts, left: Ints, right: Ints, weight: float) -> Floats:
     """Return the distances between all cells of two lists.
 
     Args:
-        space: the search space.
-        costs: of this space.
+        costs: of their space.
         left: shape (n, edges), operation numbers.
         right: shape (m, edges).
         weight: of the connections against the chain (the paper's lambda).
@@ -87,19 +109,26 @@ def edit_distances(space: CellSpace, costs: EditCosts, left: Ints, right: Ints, 
     Returns:
         Shape (n, m).
     """
-    chain = _chain_distances(costs, left, right)
+    chain = _part(costs, costs.chain, left, right)
     if not costs.skips:
         return chain
-    one, other = _tokens(space, costs, left), _tokens(space, costs, right)
-    assigned = least_assignment(costs.connections[one.T[:, None, :, None], other.T[None, :, None, :]])
-    return np.asarray(chain + weight * assigned)
+    return np.asarray(chain + weight * _part(costs, costs.skips, left, right))
 
 
-def _chain_distances(costs: EditCosts, left: Ints, right: Ints) -> Floats:
-    """Return the edit distances of the chains (Levenshtein 1966, with graded replacement), shape (n, m)."""
-    mine, theirs = left[:, costs.chain], right[:, costs.chain]
+def _part(costs: EditCosts, edges: tuple[int, ...], left: Ints, right: Ints) -> Floats:
+    """Return what the chain or the skip edges cost, shape (n, m): looked up where there are few chains or sets of connections."""
+    mine, theirs = left[:, edges], right[:, edges]
+    if costs.operations ** len(edges) > LARGEST_TABLE:
+        return (_chain_distances if edges == costs.chain else _skip_distances)(costs, mine, theirs)
+    table = costs.chain_table if edges == costs.chain else costs.skip_table
+    strides = costs.operations ** np.arange(len(edges) - 1, -1, -1)
+    return np.asarray(table[(mine @ strides)[:, None], theirs @ strides])
+
+
+def _chain_distances(costs: EditCosts, mine: Ints, theirs: Ints) -> Floats:
+    """Return the edit distances of chains (Levenshtein 1966, with graded replacement), shape (n, m)."""
     length = len(costs.chain)
-    shape = (len(left), len(right))
+    shape = (len(mine), len(theirs))
     above = [np.full(shape, float(column)) for column in range(length + 1)]
     for row in range(length):
         current = [np.full(shape, row + 1.0)]
@@ -110,10 +139,14 @@ def _chain_distances(costs: EditCosts, left: Ints, right: Ints) -> Floats:
     return above[length]
 
 
-def _tokens(space: CellSpace, costs: EditCosts, cells: Ints) -> Ints:
+def _skip_distances(costs: EditCosts, mine: Ints, theirs: Ints) -> Floats:
+    """Return the costs of the best assignment of connections, given the operations of all skip edges, shape (n, m)."""
+    one, other = _tokens(costs, mine), _tokens(costs, theirs)
+    return least_assignment(costs.connections[one.T[:, None, :, None], other.T[None, :, None, :]])
+
+
+def _tokens(costs: EditCosts, operations: Ints) -> Ints:
     """Return each skip edge's connection, or the token of no connection, shape (cells, skips)."""
-    count = len(space.operations)
-    operations = cells[:, costs.skips]
-    tokens = np.arange(len(costs.skips)) * count + operations
-    none = space.operations.index("none") if "none" in space.operations else -1
-    return np.where(operations == none, len(costs.skips) * count, tokens)
+    count = len(costs.skips)
+    tokens = np.arange(count) * costs.operations + operations
+    return np.where(operations == costs.none, count * costs.operations, tokens)

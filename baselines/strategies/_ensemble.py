@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ._adam import Adam
 
 Floats = NDArray[np.float32]
+BLOCK = 256  # inputs that are predicted at a time
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,25 @@ def predict(ensemble: Ensemble, inputs: Floats) -> Floats:
     Returns:
         Shape (members, count).
     """
-    return _forward(ensemble, inputs)[-1][..., 0]
+    if inputs.ndim == 3:
+        return _forward(ensemble, inputs)[-1][..., 0]
+    if ensemble.embedding and len(ensemble.weights) > 1:
+        ensemble = _without_embedding(ensemble)
+    # Values of so many inputs at a time stay in the processor's cache.
+    blocks = [inputs[start : start + BLOCK] for start in range(0, len(inputs), BLOCK)] or [inputs]
+    return np.concatenate([_forward(ensemble, block)[-1][..., 0] for block in blocks], axis=1)
+
+
+def _without_embedding(ensemble: Ensemble) -> Ensemble:
+    """Return an ensemble that computes the same with the linear first layer multiplied into the second one."""
+    first, second, *weights = ensemble.weights
+    bias, second_bias, *biases = ensemble.biases
+    return Ensemble(
+        ensemble.parameters,
+        (np.matmul(first, second), *weights),
+        (np.matmul(bias, second) + second_bias, *biases),
+        sigmoid=ensemble.sigmoid,
+    )
 
 
 def _forward(ensemble: Ensemble, inputs: Floats) -> list[Floats]:

@@ -103,18 +103,16 @@ def _best_splits(
     """Return for each node whether it splits, on which decision, which options go left, and its mean response."""
     decisions = inputs.shape[1]
     shape = (nodes, decisions, options)
-    cells = (owner[:, None] * decisions + np.arange(decisions)) * options + inputs  # (examples, decisions)
-    sizes = np.bincount(cells.ravel(), minlength=nodes * decisions * options).reshape(shape).astype(np.float64)
-    weights = np.repeat(responses, decisions)
-    sums = np.bincount(cells.ravel(), weights=weights, minlength=nodes * decisions * options).reshape(shape)
+    cells = ((owner[:, None] * decisions + np.arange(decisions)) * options + inputs).ravel()  # (examples x decisions,)
+    sizes = np.bincount(cells, minlength=nodes * decisions * options).reshape(shape).astype(np.float64)
+    sums = np.bincount(cells, np.repeat(responses, decisions), nodes * decisions * options).reshape(shape)
     size, total = sizes[:, 0].sum(axis=1), sums[:, 0].sum(axis=1)  # (nodes,)
 
     means = np.where(sizes > 0, sums / np.maximum(sizes, 1.0), np.inf)  # options not seen come last
     order = np.argsort(means, axis=2, kind="stable")
-    left_size = np.cumsum(np.take_along_axis(sizes, order, axis=2), axis=2)[
-        ..., :-1
-    ]  # after the first, the second, ...
-    left_sum = np.cumsum(np.take_along_axis(sums, order, axis=2), axis=2)[..., :-1]
+    flat = order + options * np.arange(nodes * decisions).reshape(nodes, decisions, 1)
+    left_size = sizes.ravel()[flat].cumsum(axis=2)[..., :-1]  # after the first, the second, ...
+    left_sum = sums.ravel()[flat].cumsum(axis=2)[..., :-1]
     right_size, right_sum = size[:, None, None] - left_size, total[:, None, None] - left_sum
     allowed = (left_size >= minimum_leaf) & (right_size >= minimum_leaf)
     gain = left_sum**2 / np.maximum(left_size, 1.0) + right_sum**2 / np.maximum(right_size, 1.0)
@@ -123,9 +121,9 @@ def _best_splits(
     # Decisions in random order: the first `tried` compete, and of equal ones the first in that order wins.
     competing = np.argsort(rng.random((nodes, decisions)), axis=1)[:, :tried]
     best_cut = gain.argmax(axis=2)
-    best_gain = np.take_along_axis(gain, best_cut[..., None], axis=2)[..., 0]
-    winner = np.take_along_axis(best_gain, competing, axis=1).argmax(axis=1)
+    best_gain = gain.max(axis=2)
     node = np.arange(nodes)
+    winner = best_gain[node[:, None], competing].argmax(axis=1)
     feature = competing[node, winner]
     scale = 1e-12 * np.maximum(total**2 / size, 1e-300)  # what rounding can fake where all responses are equal
     split = (size >= minimum_split) & (best_gain[node, feature] > scale)
@@ -149,3 +147,53 @@ def predict_forest(forest: Forest, inputs: Ints) -> tuple[Floats, Floats]:
         node = flat_child[node * options + option]
     values = forest.value[node]
     return values.mean(axis=1), values.var(axis=1)
+
+
+def predict_product(forest: Forest, choices: Sequence[int]) -> tuple[Floats, Floats]:
+    """Return what `predict_forest` does for all combinations of options, in the order of `itertools.product`.
+
+    A leaf holds a box, a set of options for each decision. An input lies in it if its first decisions do and its last ones do, so
+    that the predictions of a tree are a matrix product over its leaves: for NAS-Bench-201's 15,625 cells less work than to walk
+    a tenth of them down the trees.
+    """
+    decisions = len(choices)
+    boxes, tree = _boxes(forest, decisions)
+    leaf = np.flatnonzero(forest.child[:, 0] == np.arange(len(forest.child)))
+    leaf = leaf[np.argsort(tree[leaf], kind="stable")]
+    counts = np.bincount(tree[leaf], minlength=forest.trees)
+    place = np.arange(len(leaf)) - np.repeat(np.cumsum(counts) - counts, counts)
+    half = decisions // 2
+    sides = []
+    for begin, end in ((0, half), (half, decisions)):
+        inside = np.ones((len(leaf), 1), dtype=np.bool_)
+        for decision in range(begin, end):
+            options = boxes[leaf, decision, : choices[decision]]
+            inside = (inside[:, :, None] & options[:, None, :]).reshape(len(leaf), -1)
+        padded = np.zeros((forest.trees, int(counts.max()), inside.shape[1]))
+        padded[tree[leaf], place] = inside
+        sides.append(padded)
+    sides[1][tree[leaf], place] *= forest.value[leaf][:, None]
+    values = (sides[0].swapaxes(1, 2) @ sides[1]).reshape(forest.trees, -1)  # (trees, combinations)
+    mean = values.mean(axis=0)
+    values -= mean
+    values *= values
+    return mean, values.mean(axis=0)
+
+
+def _boxes(forest: Forest, decisions: int) -> tuple[Bools, Ints]:
+    """Return the options that lead to each node, shape (nodes, decisions, options), and the tree that it belongs to."""
+    nodes, options = forest.child.shape
+    boxes = np.ones((nodes, decisions, options), dtype=np.bool_)
+    tree = np.arange(nodes)
+    parents = np.arange(forest.trees)
+    while True:
+        parents = parents[forest.child[parents, 0] != parents]
+        if not len(parents):
+            return boxes, tree
+        child, feature = forest.child[parents], forest.feature[parents]
+        sides = child.min(axis=1), child.max(axis=1)
+        for side in sides:
+            boxes[side] = boxes[parents]
+            boxes[side, feature] &= child == side[:, None]
+            tree[side] = tree[parents]
+        parents = np.concatenate(sides)

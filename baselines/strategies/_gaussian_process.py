@@ -6,6 +6,7 @@ observation extends the Cholesky factor instead of computing it anew, and the ma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 Floats = NDArray[np.float64]
+LOG_TWO_PI = math.log(2.0 * math.pi)
 LARGEST_JITTER = 1e-2  # of the mean variance; a matrix that needs more is no covariance
 
 
@@ -79,7 +81,7 @@ def extend(posterior: Posterior, cross: Floats, variance: float, noise: float, t
         noise: variance of the observation around it.
         targets: shape (n + 1,), all observed values minus the prior mean, which may have changed.
     """
-    row = linalg.solve_triangular(posterior.factor, cross, lower=True, check_finite=False)
+    row, _ = linalg.lapack.dtrtrs(posterior.factor, cross, lower=1)
     # Two equal points without noise would leave 0, and rounding less.
     corner = np.sqrt(max(variance + noise - float(row @ row), 1e-10 * (variance + noise)))
     count = len(row)
@@ -101,7 +103,7 @@ def predict(posterior: Posterior, cross: Floats, variance: Floats | float) -> tu
     Returns:
         Each of shape (m,); the mean is relative to the prior mean; the variance is at least 0.
     """
-    half = linalg.solve_triangular(posterior.factor, cross.T, lower=True, check_finite=False)  # (n, m)
+    half, _ = linalg.lapack.dtrtrs(posterior.factor, cross.T, lower=1)  # (n, m)
     return cross @ posterior.weights, np.maximum(variance - np.einsum("nm,nm->m", half, half), 0.0)
 
 
@@ -119,17 +121,33 @@ def log_marginal_likelihood(
     Returns:
         The logarithm, and the gradient of shape (len(slopes),) (Rasmussen & Williams, equation 5.9).
     """
-    factor, _ = cholesky(kernel + noise * np.eye(len(kernel)))
+    value, by_kernel = likelihood_and_slope(kernel, noise, targets)
+    whole = np.tril(by_kernel) + np.tril(by_kernel, -1).T
+    return value, np.array([float(np.vdot(whole, slope)) for slope in slopes])
+
+
+def likelihood_and_slope(kernel: Floats, noise: float, targets: Floats) -> tuple[float, Floats]:
+    """Return the log marginal likelihood and its derivatives by the entries of the kernel matrix.
+
+    Args:
+        kernel: shape (n, n); only the lower triangle is read.
+        noise: variance of the observations.
+        targets: shape (n,), observed values minus the prior mean.
+
+    Returns:
+        The logarithm, and half of w w' minus the inverse matrix (Rasmussen & Williams, equation 5.9), shape (n, n), where w are
+        the inverse times the targets; in the lower triangle alone, what is above it means nothing. The derivative by a
+        hyperparameter is the sum of these times the derivatives of all n^2 entries, that by the noise variance the trace.
+    """
+    matrix = np.array(kernel, order="F")
+    matrix.reshape(-1, order="A")[:: len(matrix) + 1] += noise
+    factor, _ = cholesky(matrix)
     weights = linalg.lapack.dpotrs(factor, targets, lower=1)[0]
-    value = -0.5 * targets @ weights - np.log(np.diag(factor)).sum() - 0.5 * len(targets) * np.log(2.0 * np.pi)
-    if not len(slopes):
-        return float(value), np.zeros(0)
-    # The lower triangle of the inverse, twice below the diagonal: what a symmetric slope needs. Above it the factor has zeros.
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1)
-    inverse *= 2.0
-    np.fill_diagonal(inverse, 0.5 * np.diag(inverse))
-    outer = np.multiply.outer(weights, weights) - inverse
-    return float(value), 0.5 * (np.reshape(slopes, (len(slopes), -1)) @ outer.ravel())
+    value = -0.5 * targets @ weights - np.log(factor.diagonal()).sum() - 0.5 * len(targets) * LOG_TWO_PI
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    slope = np.multiply.outer(weights, 0.5 * weights)
+    slope -= 0.5 * inverse
+    return float(value), slope
 
 
 def nearest_positive(matrix: Floats) -> tuple[Floats, Floats]:

@@ -24,6 +24,7 @@ Departures:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,8 +37,8 @@ from nasbench.settings import check_integer
 from nasbench.space import Architecture, CellSpace, SearchSpace
 
 from ._acquisition import climb, expected_improvement
-from ._encoding import draw_many, draw_unseen, one_hot
-from ._gaussian_process import Posterior, condition, extend, log_marginal_likelihood, maximise_likelihood, predict
+from ._encoding import draw_many, draw_unseen, numbers_of, one_hot
+from ._gaussian_process import Posterior, condition, extend, likelihood_and_slope, maximise_likelihood, predict
 
 METHOD = Method(
     title="GP with Arc kernel",
@@ -49,6 +50,8 @@ METHOD = Method(
 )
 
 Floats = NDArray[np.float64]
+
+LARGEST_TABLE = 100_000  # cells of a space whose features a process keeps: 24 MB for six decisions of five options
 
 # Bounds of hyperparameters, for targets with standard deviation 1. The widest weight makes one decision decorrelate two
 # architectures completely, the smallest makes it invisible.
@@ -133,26 +136,46 @@ def active_decisions(space: SearchSpace, architectures: Sequence[Architecture] |
 
 def embed(space: SearchSpace, architectures: Sequence[Architecture] | NDArray[np.int64], weights: Floats) -> Floats:
     """Return the explicit features of the Arc kernel, shape (len(architectures), sum of choices)."""
-    scale = np.repeat(active_decisions(space, architectures) * weights, space.choices, axis=1)
-    return np.asarray(one_hot(space.choices, architectures) * scale)
+    return np.asarray(indicators(space, architectures) * np.repeat(weights, space.choices))
+
+
+def indicators(space: SearchSpace, architectures: Sequence[Architecture] | NDArray[np.int64]) -> Floats:
+    """Return 1 where an option is taken by a decision that matters, else 0, shape (len(architectures), sum of choices)."""
+    if isinstance(space, CellSpace) and space.size <= LARGEST_TABLE:
+        return _all_indicators(space)[numbers_of(space.choices, np.asarray(architectures, dtype=np.int64))]
+    active = np.repeat(active_decisions(space, architectures), space.choices, axis=1)
+    return np.asarray(one_hot(space.choices, architectures) * active)
+
+
+@functools.lru_cache(maxsize=4)
+def _all_indicators(space: CellSpace) -> Floats:
+    cells = np.array(list(space), dtype=np.int64)
+    return one_hot(space.choices, cells) * np.repeat(active_decisions(space, cells), space.choices, axis=1)
 
 
 def squared_distances(left: Floats, right: Floats) -> Floats:
     """Return squared Euclidean distances, shape (len(left), len(right))."""
     squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)
-    return np.asarray(np.maximum(squares - 2.0 * left @ right.T, 0.0))
+    squares -= 2.0 * left @ right.T
+    return np.asarray(np.maximum(squares, 0.0, out=squares))
 
 
 def matern(squared: Floats) -> Floats:
     """Return the Matern kernel with smoothness 5/2, of squared distances (Rasmussen & Williams 2006, equation 4.17)."""
-    distance = np.sqrt(5.0 * squared)
-    return np.asarray((1.0 + distance + 5.0 / 3.0 * squared) * np.exp(-distance))
+    return matern_and_slope(squared)[0]
 
 
-def matern_slope(squared: Floats) -> Floats:
-    """Return the derivative of `matern` by the squared distance."""
+def matern_and_slope(squared: Floats) -> tuple[Floats, Floats]:
+    """Return `matern` and its derivative by the squared distance."""
     distance = np.sqrt(5.0 * squared)
-    return np.asarray(-5.0 / 6.0 * (1.0 + distance) * np.exp(-distance))
+    slope = distance + 1.0
+    value = squared * (5.0 / 3.0)
+    value += slope
+    decay = np.exp(np.negative(distance, out=distance), out=distance)
+    value *= decay
+    slope *= decay
+    slope *= -5.0 / 6.0
+    return value, slope
 
 
 def fit(
@@ -167,21 +190,27 @@ def fit(
         begin: where to begin, each of shape (decisions + 2,), logarithms.
         iterations: most iterations from each.
     """
-    decisions = len(space.choices)
-    active, options = active_decisions(space, known), one_hot(space.choices, known)
-    features = np.split(options * np.repeat(active, space.choices, axis=1), np.cumsum(space.choices)[:-1], axis=1)
-    apart = np.stack([squared_distances(feature, feature) for feature in features])  # (decisions, n, n), each 0, 1 or 2
-    count = len(targets)
-    slopes = np.empty((decisions + 2, count, count))
+    decisions, count = len(space.choices), len(targets)
+    rows, columns = np.tril_indices(count)  # everything is symmetric
+    options, active = np.array(known).T, active_decisions(space, known).T  # (decisions, n)
+    one, other = active[:, rows], active[:, columns]
+    # (decisions, pairs): squared distances for weights of 1, each 0, 1 or 2
+    apart = np.where(options[:, rows] == options[:, columns], np.abs(one - other), one + other)
+    twice = np.where(rows == columns, 1.0, 2.0)  # a pair below the diagonal stands for two
 
     def likelihood(point: Floats) -> tuple[float, Floats]:
-        squares, amplitude, noise = np.exp(2.0 * point[:decisions]), np.exp(point[-2]), float(np.exp(point[-1]))
-        squared = (squares @ apart.reshape(decisions, -1)).reshape(count, count)
-        np.multiply(apart, 2.0 * amplitude * matern_slope(squared), out=slopes[:decisions])
-        slopes[:decisions] *= squares[:, None, None]
-        np.multiply(amplitude, matern(squared), out=slopes[-2])
-        slopes[-1] = noise * np.eye(count)
-        return log_marginal_likelihood(slopes[-2], noise, targets, slopes)
+        squares, amplitude, noise = np.exp(2.0 * point[:decisions]), float(np.exp(point[-2])), float(np.exp(point[-1]))
+        value, slope = matern_and_slope(squares @ apart)
+        value *= amplitude
+        kernel = np.zeros((count, count))
+        kernel[rows, columns] = value
+        likelihood, by_kernel = likelihood_and_slope(kernel, noise, targets)
+        by_noise = noise * float(np.trace(by_kernel))
+        by_pair = by_kernel[rows, columns]
+        by_pair *= twice
+        by_amplitude = float(by_pair @ value)
+        by_pair *= slope
+        return likelihood, np.concatenate([2.0 * amplitude * squares * (apart @ by_pair), [by_amplitude, by_noise]])
 
     bounds = [WEIGHT_BOUNDS] * decisions + [AMPLITUDE_BOUNDS, NOISE_BOUNDS]
     return maximise_likelihood(likelihood, begin, bounds, iterations)
@@ -252,9 +281,10 @@ def propose(
     drawn = draw_many(space, rng, candidates)
     values = improvement(drawn)
     best_drawn = [tuple(drawn[place].tolist()) for place in np.argsort(-values, kind="stable")[:starts]]
-    best_known = [known[place] for place in np.argsort(-improvement(known), kind="stable")[:starts]]
+    observed = improvement(np.array(known, dtype=np.int64))
+    best_known = [known[place] for place in np.argsort(-observed, kind="stable")[:starts]]
     points, heights = climb(space, best_drawn + best_known, improvement)
-    pool = np.concatenate([np.array(points), drawn])
+    pool = np.concatenate([points, drawn])
     for place in np.argsort(-np.concatenate([heights, values]), kind="stable").tolist():
         architecture = tuple(pool[place].tolist())
         if space.canonical(architecture) not in seen:

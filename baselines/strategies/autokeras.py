@@ -26,6 +26,7 @@ Departures:
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -41,7 +42,7 @@ from nasbench.settings import check_choice, check_integer, check_number
 from nasbench.space import Architecture, CellSpace, SearchSpace, SpaceError
 
 from ._edit_distance import EditCosts, edit_costs, edit_distances
-from ._encoding import draw_unseen
+from ._encoding import draw_unseen, remembered_canonical
 from ._gaussian_process import Posterior, condition, predict
 from ._transport import kernel_size, kind_of
 
@@ -98,7 +99,7 @@ def autokeras(
     if not isinstance(space, CellSpace):
         raise SpaceError(f"autokeras morphs cells; space {space.name} is none of cells")
 
-    costs = edit_costs(space)
+    costs, canonical = edit_costs(space), remembered_canonical(space)
     trained: list[Architecture] = []
     accuracies: list[float] = []
     seen: set[Hashable] = set()
@@ -106,11 +107,11 @@ def autokeras(
     while True:
         if chosen is None:
             chosen = draw_unseen(space, rng, seen, 1)[0]
-        seen.add(space.canonical(chosen))
+        seen.add(canonical(chosen))
         observation = yield Query(chosen, epochs[-1])
         trained.append(chosen)
         accuracies.append(observation.validation_accuracy)
-        model = Model(space, costs, skip_weight, trained, accuracies, rng)
+        model = Model(costs, skip_weight, trained, accuracies, rng)
         chosen = tree_search(
             space, model, trained, accuracies, seen, rng, confidence, morphs, cooling, final_temperature
         )
@@ -125,7 +126,6 @@ class Model:
 
     def __init__(
         self,
-        space: CellSpace,
         costs: EditCosts,
         weight: float,
         trained: list[Architecture],
@@ -133,7 +133,7 @@ class Model:
         rng: np.random.Generator,
     ) -> None:
         """Condition on accuracies of trained networks, at least one; `rng` draws the subsets."""
-        self._space, self._costs, self._weight = space, costs, weight
+        self._costs, self._weight = costs, weight
         self._trained = np.array(trained, dtype=np.int64)
         subsets = landmark_subsets(len(trained), rng)
         self._members = np.concatenate(subsets)
@@ -142,7 +142,7 @@ class Model:
         self._posterior: Posterior = condition(self._kernel(self._points), NOISE, np.array(accuracies))
 
     def _embed(self, cells: Ints) -> Floats:
-        distances = edit_distances(self._space, self._costs, cells, self._trained, self._weight)
+        distances = edit_distances(self._costs, cells, self._trained, self._weight)
         return np.minimum.reduceat(distances[:, self._members], self._starts, axis=1)
 
     def _kernel(self, points: Floats) -> Floats:
@@ -182,12 +182,13 @@ def tree_search(
     queued: set[Architecture] = set(trained)
     best, target = -math.inf, None
     temperature = 1.0
+    canonical = remembered_canonical(space)
     while queue and temperature > final_temperature:
         negative, _, cell = heapq.heappop(queue)
         if accepted(-negative, best, temperature, rng):
             fresh = []
             for morph in draw_morphs(space, cell, morphs, rng):
-                if morph not in queued and space.canonical(morph) not in seen:
+                if morph not in queued and canonical(morph) not in seen:
                     queued.add(morph)
                     fresh.append(morph)
             for morph, bound in zip(fresh, model.bound(fresh, confidence) if fresh else [], strict=True):
@@ -208,16 +209,25 @@ def accepted(value: float, best: float, temperature: float, rng: np.random.Gener
 
 def draw_morphs(space: CellSpace, cell: Architecture, count: int, rng: np.random.Generator) -> list[Architecture]:
     """Draw `count` morphs, fewer if more than half of the attempts find no place (equal ones may be among them)."""
-    moves = possible_morphs(space, cell)
+    kinds = _grown_cells(space, cell)
+    integers = rng.integers
     drawn: list[Architecture] = []
     for _ in range(2 * count):
-        kind = moves[int(rng.integers(len(moves)))]
-        if kind:
-            edge, operation = kind[int(rng.integers(len(kind)))]
-            drawn.append((*cell[:edge], operation, *cell[edge + 1 :]))
-        if len(drawn) == count:
-            break
+        grown = kinds[integers(len(kinds))]
+        if grown:
+            drawn.append(grown[integers(len(grown))])
+            if len(drawn) == count:
+                break
     return drawn
+
+
+@functools.lru_cache(maxsize=32_768)
+def _grown_cells(space: CellSpace, cell: Architecture) -> list[list[Architecture]]:
+    """Return the cells that the morphs of `possible_morphs` lead to; searches come to the same cells again and again."""
+    return [
+        [(*cell[:edge], operation, *cell[edge + 1 :]) for edge, operation in kind]
+        for kind in possible_morphs(space, cell)
+    ]
 
 
 def possible_morphs(space: CellSpace, cell: Architecture) -> list[list[tuple[int, int]]]:

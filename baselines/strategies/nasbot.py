@@ -27,9 +27,8 @@ Departures:
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +39,9 @@ from nasbench.settings import check_choice, check_integer, check_number
 from nasbench.space import Architecture, Canonical, CellSpace, SearchSpace, SpaceError
 
 from ._acquisition import expected_improvement
-from ._encoding import draw_unseen
+from ._encoding import draw_unseen, mutate_many, remembered_canonical
 from ._gaussian_process import condition, maximise_likelihood, nearest_positive, predict, projected_likelihood
-from ._transport import TransportDistances
+from ._transport_distances import TransportDistances, transport_tables
 
 METHOD = Method(
     title="NASBOT",
@@ -114,27 +113,43 @@ def nasbot(
 
     seen: set[Hashable] = set()
     observations: list[Observation] = []
-    distances = TransportDistances(space, structure)
-    canonical = functools.cache(space.canonical)  # evolution comes back to the same cells again and again
+    distances = TransportDistances(transport_tables(space, structure))
+    canonical = remembered_canonical(space)
+    number = numbering(distances, canonical)
     observations += yield tuple(Query(cell, epochs[-1]) for cell in draw_unseen(space, rng, seen, initial))
     parameters = initial_parameters(len(structure))
     fitted = 0
     while True:
         known = [observation.query.architecture for observation in observations]
-        numbers = distances.add([canonical(cell) for cell in known])
-        for number in numbers[len(distances.observed) :].tolist():
-            distances.observe(number)
+        numbers = number(known)
+        for new in numbers[len(distances.observed) :].tolist():
+            distances.observe(new)
         targets = standardise(np.array([1.0 - observation.validation_accuracy for observation in observations]))
         plain = distances.rows(numbers)
         normalised = plain / (distances.totals[numbers, None] + distances.totals[numbers])[..., None]
         if not fitted or len(observations) - fitted >= refit_every:
             parameters = fit(plain, normalised, targets, parameters, iterations)
             fitted = len(observations)
-        score = improvement_function(canonical, distances, numbers, targets, parameters, project_candidates)
+        score = improvement_function(number, distances, numbers, targets, parameters, project_candidates)
         count = round(min(max(evaluations_factor * math.sqrt(len(observations)), fewest_evaluations), most_evaluations))
         chosen = evolve(space, rng, known, score, canonical, seen, count)
         seen.add(canonical(chosen))
         observations.append((yield Query(chosen, epochs[-1])))
+
+
+def numbering(
+    distances: TransportDistances, canonical: Callable[[Architecture], Canonical]
+) -> Callable[[Sequence[Architecture]], Ints]:
+    """Return a function from cells to their numbers in `distances`; evolution comes back to the same cells again and again."""
+    known: dict[Architecture, int] = {}
+
+    def number(cells: Sequence[Architecture]) -> Ints:
+        fresh = [cell for cell in dict.fromkeys(cells) if cell not in known]
+        if fresh:
+            known.update(zip(fresh, distances.add([canonical(cell) for cell in fresh]).tolist(), strict=True))
+        return np.array([known[cell] for cell in cells], dtype=np.int64)
+
+    return number
 
 
 def standardise(errors: Floats) -> Floats:
@@ -192,7 +207,7 @@ def fit(plain: Floats, normalised: Floats, targets: Floats, start: Floats, itera
 
 
 def improvement_function(
-    canonical: Callable[[Architecture], Canonical],
+    number: Callable[[Sequence[Architecture]], Ints],
     distances: TransportDistances,
     numbers: Ints,
     targets: Floats,
@@ -202,7 +217,7 @@ def improvement_function(
     """Return expected improvement on the lowest target, as a function of cells.
 
     Args:
-        canonical: of a cell.
+        number: of cells in `distances`.
         distances: has observed the cells of `numbers`, in this order.
         numbers: shape (n,).
         targets: shape (n,).
@@ -216,7 +231,7 @@ def improvement_function(
     variance = float(np.exp(parameters[0]) + np.exp(parameters[1]))
 
     def improvement(cells: list[Architecture]) -> Floats:
-        own = distances.add([canonical(cell) for cell in cells])
+        own = number(cells)
         plain = distances.rows(own)
         normalised = plain / (distances.totals[own, None] + distances.totals[numbers])[..., None]
         cross = kernel(plain, normalised, parameters)
@@ -227,7 +242,7 @@ def improvement_function(
 
 
 def evolve(
-    space: SearchSpace,
+    space: CellSpace,
     rng: np.random.Generator,
     known: list[Architecture],
     score: Callable[[list[Architecture]], Floats],
@@ -253,12 +268,8 @@ def evolve(
         fitness = np.exp((values - values.max()) / (2.0 * (values.std() or 1.0)))
         parents = rng.choice(len(pool), size=size, p=fitness / fitness.sum())
         steps = 1 + rng.choice(len(STEP_PROBABILITIES), size=size, p=STEP_PROBABILITIES)
-        mutants = []
-        for parent, taken in zip(parents.tolist(), steps.tolist(), strict=True):
-            mutant = pool[parent]
-            for _ in range(taken):
-                mutant = space.mutate(mutant, rng)
-            mutants.append(mutant)
+        chosen = np.array([pool[parent] for parent in parents.tolist()], dtype=np.int64)
+        mutants: list[Architecture] = [tuple(mutant) for mutant in mutate_many(space, chosen, steps, rng).tolist()]
         pool += mutants
         values = np.concatenate([values, score(mutants)])
     for place in np.argsort(-values, kind="stable").tolist():

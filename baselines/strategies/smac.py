@@ -27,19 +27,16 @@ Departures:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
 from nasbench.load import Method
 from nasbench.query import Query, Search
 from nasbench.settings import check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
-from ._acquisition import Floats, climb, expected_improvement, log_expected_improvement
-from ._encoding import PATIENCE, draw_many
-from ._forest import Forest, fit_forest, predict_forest
+from ._acquisition import Floats, Ints, climb, expected_improvement, log_expected_improvement
+from ._encoding import PATIENCE, draw_many, is_product, numbers_of
+from ._forest import Forest, fit_forest, predict_forest, predict_product
 
 METHOD = Method(
     title="SMAC",
@@ -63,6 +60,7 @@ METHOD = Method(
 )
 
 SMALLEST_ERROR = 1e-5  # floor for logarithms: finer than one image of any validation set here
+LARGEST_TABLE = 100_000  # architectures of a space whose predictions are all computed at once
 LEAST_VARIANCE = 1e-10  # where all trees agree
 
 
@@ -188,18 +186,34 @@ def most_promising(
         log_errors: the forest predicts logarithms.
     """
 
-    def improvement(architectures: Sequence[Architecture] | NDArray[np.int64]) -> Floats:
-        mean, variance = predict_forest(forest, np.asarray(architectures))
+    def acquisition(mean: Floats, variance: Floats) -> Floats:
         function = log_expected_improvement if log_errors else expected_improvement
         return function(mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE)), best)
 
+    if is_product(space) and space.size <= LARGEST_TABLE:
+        table = acquisition(*predict_product(forest, space.choices))
+
+        def improvement(architectures: Ints) -> Floats:
+            return np.asarray(table[numbers_of(space.choices, architectures)])
+    else:
+
+        def improvement(architectures: Ints) -> Floats:
+            return acquisition(*predict_forest(forest, architectures))
+
     known = list(runs)
-    order = np.argsort(-improvement(known), kind="stable")[:starts]
+    order = np.argsort(-improvement(np.array(known, dtype=np.int64)), kind="stable")[:starts]
     points, scores = climb(space, [known[place] for place in order], improvement)
-    pool = np.concatenate([np.asarray(points), draw_many(space, rng, candidates)])
-    values = np.concatenate([scores, improvement(pool[len(points) :])])
-    for place in np.lexsort((rng.random(len(pool)), -values)).tolist():
-        architecture = tuple(pool[place].tolist())
-        if architecture not in runs:
-            return architecture
+    drawn = draw_many(space, rng, candidates)
+    pool = np.concatenate([points, drawn])
+    values = np.concatenate([scores, improvement(drawn)])
+    ties = rng.random(len(pool))
+    left = np.arange(len(pool))
+    while len(left):
+        top = values[left] == values[left].max()
+        highest = left[top]
+        for place in highest[np.argsort(ties[highest])].tolist():
+            architecture = tuple(pool[place].tolist())
+            if architecture not in runs:
+                return architecture
+        left = left[~top]
     return draw_untrained(space, rng, runs)
