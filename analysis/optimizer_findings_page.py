@@ -20,8 +20,9 @@ from .optimizer_comparison import OptimizerComparison, compare_optimizers
 from .optimizer_figures import task_title
 from .optimizer_findings import AnchorFinding, Finding, find, find_anchors, unfinished
 from .optimizer_findings_claims import ANCHORS, CLAIMS, NOT_YET
-from .optimizer_findings_text import CAPTIONS, INTRODUCTION, LADDER, MLP, QUADRATICS, RULES, STUDY
+from .optimizer_findings_text import CAPTIONS, INTRODUCTION, LADDER, MLP, QUADRATICS, RULES, SCORES, STUDY
 from .optimizer_ladder import Rung, ladder
+from .optimizer_output import overall_table
 from .optimizer_study import study_bands, study_figure, study_names, study_panels
 from .statistics import Estimate
 from .tables import write_text
@@ -103,6 +104,7 @@ def to_markdown(made: OptimizerFindings, images: Mapping[str, str]) -> str:
     lines += ["## Ordering on the quadratics", "", QUADRATICS, "", *_figure("quadratics", images), _order(made), ""]
     lines += ["## The generalization study of L2L", "", STUDY, "", *_figure("generalization", images), _study(made), ""]
     lines += ["## Ladder of distance and ledger", "", LADDER, "", *_figure("ladder", images), _ladder(made), ""]
+    lines += ["## Scores, and what a step costs", "", SCORES, "", _scores(made), ""]
     lines += ["## The small MLP optimizer", "", MLP, "", *_unfinished(made), "", *_figure("meta-training", images)]
     lines += ["## Not computed here", "", *(f"- {text}" for text in NOT_YET), ""]
     return "\n".join(lines)
@@ -210,6 +212,19 @@ def _ladder(made: OptimizerFindings) -> str:
     heads = ["optimizer", "distance", "task", "overlap", f"over tuned {frozen}", "over the strongest tuned", "seeds",
              "meta-training work, millions", "pays after tasks"]  # fmt: skip
     return table(heads, rows)
+
+
+def _scores(made: OptimizerFindings) -> str:
+    """Return the tables over tasks of both rulesets as one: scores by steps and by work, and the cost of a step beside them."""
+    heads: list[str] = []
+    rows = []
+    for ruleset in made.comparison.rulesets:
+        printed = overall_table(made.comparison, ruleset)
+        heads = [f"{column.group}: {column.name}" if column.group else column.name for column in printed.columns]
+        rows += [
+            [ruleset.name, name, *(entry.text(" ± ", DASH) for entry in entries)] for name, entries in printed.rows
+        ]
+    return table(["ruleset", "optimizer", *heads], rows)
 
 
 def _pays(rung: Rung) -> str:

@@ -47,6 +47,15 @@ LADDER = (
     "is cheap by this count, so that a count of 1 on a larger task says no more than that. Milliseconds a step, "
     "measured, are in the report's table. Meta-training work includes validation."
 )
+SCORES = (
+    "Profile score: performance profile of the median steps to target, integrated to four times the fastest of the "
+    "ruleset (it changes with the pool); by work: the same with counted work in the place of steps. Speed-up: how many "
+    "times fewer steps than the tuned baseline are needed, geometric mean over tasks. ± half the width of the 95 % "
+    "bootstrap interval over seeds. A step: gradients as counted; milliseconds with the gradient, measured on a busy "
+    "machine, median over tasks; the same over SGD's on the same task, median. Nothing is ranked on milliseconds. Where "
+    "every optimizer computes one gradient a step, profiles by work are those by steps: counted work does not hold the "
+    "optimizer's own arithmetic, which the last column shows."
+)
 MLP = (
     "The small MLP optimizer of google/learned_optimization was meta-trained here with persistent evolution "
     "strategies for 550 outer steps, two minutes on a CPU; the published ones had thousands of accelerator hours. "

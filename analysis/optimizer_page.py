@@ -19,7 +19,7 @@ from .optimizer_comparison import OptimizerComparison
 from .optimizer_figures import task_title
 from .optimizer_findings import unfinished
 from .optimizer_ladder import Rung, ladder
-from .optimizer_ledger import DISTANCES
+from .optimizer_ledger import DISTANCES, meta_work
 from .statistics import Estimate
 from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, write_text
 
@@ -136,7 +136,6 @@ def rungs_table(comparison: OptimizerComparison, rungs: list[Rung]) -> PrintTabl
         Column("", f"Over tuned {frozen}", "over_baseline"),
         Column("", "Over the strongest tuned", "over_strongest"),
         Column("", "Seeds", "seeds"),
-        Column("", "Meta-work (millions)", "meta_work"),
         Column("", "Pays after tasks", "break_even_tasks"),
     )
     rows = []
@@ -151,7 +150,6 @@ def rungs_table(comparison: OptimizerComparison, rungs: list[Rung]) -> PrintTabl
                     _ratio(rung.over_baseline),
                     _ratio(rung.over_strongest),
                     Entry(float(rung.over_baseline.seeds), digits=0),
-                    Entry(row.meta_work / 1e6, digits=0),
                     pays,
                 ),
             )
@@ -222,8 +220,9 @@ def _learned(comparison: OptimizerComparison) -> list[dict[str, str]]:
         found.append(
             {
                 "title": comparison.title(name),
-                "text": f"{record.get('algorithm', 'unknown algorithm')} on {trained}; kept after {selected.get('after', 'unknown')} "
-                f"episodes or outer steps; {record.get('cpu_seconds', 'unknown')} seconds of processor time",
+                "text": f"{record.get('algorithm', 'unknown algorithm')} on {trained}; kept after "
+                f"{selected.get('after', 'unknown')} episodes or outer steps; {record.get('cpu_seconds', 'unknown')} seconds "
+                f"of processor time, work of {meta_work(entry) / 1e6:,.0f} millions",
                 "unfinished": unfinished(entry),
             }
         )

@@ -15,6 +15,7 @@ from .comparison import generator
 from .optimizer_advantage import Band, band
 from .optimizer_comparison import OptimizerComparison, scored_losses
 from .optimizer_figures import styles_of, task_title
+from .optimizer_findings import unfinished
 from .optimizer_ladder import Rung
 from .optimizer_ledger import DISTANCES
 from .optimizer_scores import LARGEST_RATIO, profile
@@ -22,20 +23,22 @@ from .optimizer_work import work_profile
 from .page_data import DASH_NAMES, numbers
 
 MOST_POINTS = 101  # of a curve beyond the first horizon; at the horizon all evaluations are shown
-LEADERS = {"tuned": 3, "self-tuning": 2}  # lines that show at first, beside the baseline
+LEADERS = 3  # tuned ones that show at first, beside the baseline and the learned ones
 FACTORS = np.linspace(1.0, LARGEST_RATIO, 151)
 
 
 def optimizers(comparison: OptimizerComparison) -> list[dict[str, Any]]:
     """Return name, title, kind, colour and dash of each optimizer, in the table's order, and whether its line shows at first.
 
-    Those of a ruleset with the highest speed-up show, and the baseline.
+    The tuned ones with the highest speed-up show, the baseline, and the learned ones whose meta-training was finished.
     """
     styles = styles_of(comparison)
     first = {comparison.baseline}
     for ruleset in comparison.rulesets:
         ranked = sorted(ruleset.optimizers, key=lambda name: (-ruleset.speed_up[name].value, name))
-        first |= set(ranked[: LEADERS.get(ruleset.name, 0)])
+        first |= set(ranked[:LEADERS] if ruleset.name == "tuned" else [])
+    learned = {name: entry for name, entry in comparison.table.optimizers.items() if entry.family == "learned"}
+    first |= {name for name, entry in learned.items() if not unfinished(entry)}
     found = []
     for name, entry in comparison.table.optimizers.items():
         if name not in styles:

@@ -13,7 +13,7 @@ from optimizer_tables import HOME, SCORED, STEPS, make_table, optimizer_entry
 pytest.importorskip("plotly")
 
 from nasbench.analysis import optimizer_output as output
-from nasbench.analysis import optimizer_page, optimizer_report, page
+from nasbench.analysis import optimizer_page, optimizer_report, page, style
 from nasbench.analysis.optimizer_comparison import compare_optimizers
 from nasbench.analysis.optimizer_page_data import curves, ladder_points, optimizers, profiles, tasks, tuning
 from nasbench.analysis.optimizer_study import learned_at_home, study_figure, study_names, study_panels
@@ -95,7 +95,8 @@ def test_study_has_the_panels_that_were_run_and_names_the_strongest_other(compar
         (HOME, 1), (HOME, 5), ("digits-sigmoid-40", 1), ("digits-sigmoid-2-layers", 1), ("digits-relu", 1),
     ]  # fmt: skip
     assert study_names(comparison, panels[0]) == (["learned", "sgd", "nesterov", "adam"], "fast")
-    assert len([axes for axes in study_figure(comparison).axes if axes.axison]) == 5
+    with style.styled():
+        assert len([axes for axes in study_figure(comparison).axes if axes.axison]) == 5
     both = {**optimizer_entry("learned").trained_on, "tasks": [{"name": HOME}, {"name": "digits-relu"}]}
     assert study_figure(compare_optimizers(make_table({"learned": {"trained_on": both}}))) is None
 
