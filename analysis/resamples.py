@@ -35,7 +35,7 @@ def draw(runs: int, rng: np.random.Generator, resamples: int = statistics.RESAMP
     Raises:
         ValueError: fewer than one run or resample.
     """
-    counts = statistics.resample_counts(runs, resamples, rng)
+    counts = statistics.whole_counts(runs, resamples, rng)
     return counts.astype(np.min_scalar_type(int(counts.max())))
 
 
@@ -53,11 +53,10 @@ def summaries(counts: Counts, values: FloatArray) -> FloatArray:
     """
     if np.isnan(values).any():
         return np.full((len(counts), 3), np.nan)
-    order = np.argsort(values, kind="stable")
-    ordered, size = values[order], len(values)
-    reached = np.cumsum(
-        counts[:, order], axis=1, dtype=_whole(size)
-    )  # (resamples, runs): values of the sample up to this
+    size = len(values)
+    ordered, order, first = _ties(values)
+    drawn = np.add.reduceat(counts[:, order], first, axis=1, dtype=_whole(size))  # (resamples, distinct values)
+    reached = np.cumsum(drawn, axis=1, dtype=_whole(size))  # values of the sample up to this one
     lower, upper = (np.count_nonzero(reached <= place, axis=1) for place in ((size - 1) // 2, size // 2))
     median = (ordered[lower] + ordered[upper]) / 2.0
     cut = int(0.25 * size)
@@ -66,6 +65,17 @@ def summaries(counts: Counts, values: FloatArray) -> FloatArray:
     total = (size - cut) * ordered[-1] - cut * ordered[0] - within[:, :-1].astype(np.float64) @ np.diff(ordered)
     mean = counts.astype(np.float64) @ values / size
     return np.stack([mean, median, total / (size - 2 * cut)], axis=1)
+
+
+def _ties(values: FloatArray) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct values ascending, an order that sorts all, and where each distinct one begins in it.
+
+    Many runs end at the same few cells.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] > ordered[:-1]))
+    return ordered[first], order, first
 
 
 def improvement(ours: FloatArray, theirs: FloatArray, our_counts: Counts, their_counts: Counts) -> FloatArray:
@@ -79,14 +89,17 @@ def improvement(ours: FloatArray, theirs: FloatArray, our_counts: Counts, their_
         our_counts: samples of our runs.
         their_counts: samples of theirs, as many.
     """
-    order = np.argsort(theirs, kind="stable")
-    ordered = theirs[order]
-    reached = np.zeros((len(their_counts), len(theirs) + 1), dtype=_whole(2 * len(theirs)))  # below each place
-    np.cumsum(their_counts[:, order], axis=1, out=reached[:, 1:])
-    below = np.searchsorted(ordered, ours, side="left")
-    not_above = np.searchsorted(ordered, ours, side="right")
-    wins = reached[:, below] + reached[:, not_above]  # (resamples, our runs), twice the number of wins
-    total: NDArray[np.int64] = np.einsum("ij,ij->i", wins, our_counts, dtype=np.int64)
+    ordered, order, first = _ties(theirs)
+    reached = np.zeros(
+        (len(their_counts), len(ordered) + 1), dtype=_whole(2 * len(theirs))
+    )  # below each distinct value
+    np.cumsum(np.add.reduceat(their_counts[:, order], first, axis=1, dtype=reached.dtype), axis=1, out=reached[:, 1:])
+    mine, my_order, my_first = _ties(ours)
+    drawn = np.add.reduceat(our_counts[:, my_order], my_first, axis=1, dtype=_whole(len(ours)))
+    below = np.searchsorted(ordered, mine, side="left")
+    not_above = np.searchsorted(ordered, mine, side="right")
+    wins = reached[:, below] + reached[:, not_above]  # (resamples, our distinct values), twice the number of wins
+    total: NDArray[np.int64] = np.einsum("ij,ij->i", wins, drawn, dtype=np.int64)
     return total / (2.0 * len(ours) * len(theirs))
 
 

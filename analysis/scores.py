@@ -11,7 +11,7 @@ empirical runtime distributions). Relative improvement: Yang, Esperanca & Carluc
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +110,9 @@ def counts(runs: Runs) -> tuple[IntArray, IntArray]:
         the run had observed it before. Taking a cell from few to more epochs is no duplicate.
     """
     owner = owners(runs)
-    fresh = _first_occurrence(owner, runs.cell)
     new = _first_occurrence(owner, runs.cell, runs.epochs)
+    several = bool(runs.epochs.size and (runs.epochs != runs.epochs[0]).any())  # with one fidelity it is one question
+    fresh = _first_occurrence(owner, runs.cell, np.zeros_like(runs.epochs)) if several else new
     return _running_count(fresh, runs), _running_count(~new, runs)
 
 
@@ -261,14 +262,12 @@ def queries_grid(most: int, points_a_decade: int = 40) -> IntArray:
     return np.unique(np.minimum(np.round(steps), most).astype(np.int64))
 
 
-def _first_occurrence(owner: IntArray, *keys: NDArray[np.int32]) -> NDArray[np.bool_]:
-    columns: tuple[NDArray[np.integer[Any]], ...] = (owner, *keys)
-    order = np.lexsort(columns[::-1])  # stable: equal keys stay in order of finishing
-    changed = np.ones(len(order), dtype=bool)
-    if len(order):
-        changed[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
-    first = np.empty(len(order), dtype=bool)
-    first[order] = changed
+def _first_occurrence(owner: IntArray, cell: NDArray[np.int32], epochs: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell of each observation whether its run had none of the same cell and epochs before."""
+    fidelity = np.unique(epochs, return_inverse=True)[1]
+    key = (owner * (int(cell.max(initial=0)) + 1) + cell) * (int(fidelity.max(initial=0)) + 1) + fidelity
+    first = np.zeros(len(key), dtype=bool)
+    first[np.unique(key, return_index=True)[1]] = True
     return first
 
 

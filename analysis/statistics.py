@@ -12,7 +12,7 @@ makes that column's result NaN and no other's. Nothing here pools runs of differ
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ Statistic: TypeAlias = Callable[[FloatArray, int], FloatArray]
 LEVEL = 0.95  # the interval that the field prints
 RESAMPLES = 2000  # Monte Carlo error of a 2.5 % quantile of means is then about 5 % of the interval's half-width
 _BLOCK = 8_000_000  # resampled values held at once: 64 MB
+_FEW = 50_000  # draws made at once: 400 kB
 
 
 class Interval(NamedTuple):
@@ -48,11 +49,20 @@ def resample_counts(runs: int, resamples: int, rng: np.random.Generator) -> Floa
     Raises:
         ValueError: fewer than one run or resample.
     """
+    return whole_counts(runs, resamples, rng).astype(np.float64)
+
+
+def whole_counts(runs: int, resamples: int, rng: np.random.Generator) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the same as `resample_counts`, as whole numbers of a type that holds the number of runs."""
     if runs < 1 or resamples < 1:
         raise ValueError(f"runs and resamples must be at least 1, not {runs} and {resamples}")
-    drawn = rng.integers(runs, size=(resamples, runs))
-    drawn += np.arange(resamples)[:, None] * runs
-    return np.bincount(drawn.ravel(), minlength=resamples * runs).reshape(resamples, runs).astype(np.float64)
+    counts = np.empty((resamples, runs), dtype=np.min_scalar_type(runs))
+    block = max(1, _FEW // runs)  # small pieces stay in the processor's cache; the draws are those of one piece
+    for first in range(0, resamples, block):
+        rows = min(block, resamples - first)
+        drawn = rng.integers(runs, size=(rows, runs)) + np.arange(rows)[:, None] * runs
+        counts[first : first + rows] = np.bincount(drawn.ravel(), minlength=rows * runs).reshape(rows, runs)
+    return counts
 
 
 def bootstrap_means(values: FloatArray, rng: np.random.Generator, resamples: int = RESAMPLES) -> FloatArray:

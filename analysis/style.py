@@ -226,8 +226,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     Call it within `styled()`.
     """
     agg = FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once: all three formats hold the same picture
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # laid out once: all three formats hold the same picture
     files = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg", ".pdf")]
     # The canvases' own functions: `Figure.savefig` would draw each picture twice. The vector formats set their resolution.
     agg.print_png(files[0])  # type: ignore[no-untyped-call]
