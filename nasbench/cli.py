@@ -107,7 +107,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     sub = command("report", _report, "Make tables and figures from recorded runs.")
     sub.add_argument("results", type=Path, help="results folder of a protocol, such as results/nas-bench-201")
-    sub.add_argument("--venue", help="width and letters of the figures: neurips, iclr, icml, jmlr, ... (extra `report`)")
+    sub.add_argument(
+        "--venue", help="width and letters of the figures: neurips, iclr, icml, jmlr, ... (extra `report`)"
+    )
 
     from nasbench.compare_command import add_compare_command
 
@@ -115,7 +117,9 @@ def make_parser() -> argparse.ArgumentParser:
     from nasbench.findings_command import add_findings_command
 
     add_findings_command(command)
-    sub = command("findings-optimizers", _findings_optimizers, "Hold claims about optimizers against a table of curves.")
+    sub = command(
+        "findings-optimizers", _findings_optimizers, "Hold claims about optimizers against a table of curves."
+    )
     sub.add_argument("table", type=Path, help="a sealed optimizer table, such as data/optimizers.h5")
     sub.add_argument("--out", type=Path, default=Path("docs/optimizers.md"), help="page (default: docs/optimizers.md)")
 
@@ -177,16 +181,14 @@ def find_table(name: str) -> Path:
     Raises:
         FileNotFoundError: neither; the message lists what comes with the package.
     """
-    import nasbench.data
+    from nasbench.table_file import shipped_tables, table_file
 
-    shipped = Path(nasbench.data.__path__[0])
-    for candidate in (shipped / f"{name}.h5", Path(name)):
-        if candidate.is_file():
-            return candidate
-    tables = sorted(path.stem for path in shipped.glob("*.h5"))
-    raise FileNotFoundError(
-        f"there is no table {name!r}: tables that come with the package are {tables}; or give a file"
-    )
+    found = table_file(name)
+    if found is None:
+        raise FileNotFoundError(
+            f"there is no table {name!r}: tables that come with the package are {list(shipped_tables())}; or give a file"
+        )
+    return found
 
 
 # Commands ----------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from nasbench.table_file import shipped_tables, table_file
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._+-]*\Z", max_length=80)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e12)]  # 30,000 years; TOML's `inf` would search for ever
@@ -163,17 +165,13 @@ def find_table(protocol: Protocol, path: Path) -> Path:
     Raises:
         ProtocolError: neither is there; the message says where it was looked for and what comes with the package.
     """
-    import nasbench.data
-
-    shipped = Path(nasbench.data.__path__[0])
-    beside = path.parent / protocol.table
-    for candidate in (shipped / f"{protocol.table}.h5", beside):
-        if candidate.is_file():
-            return candidate
-    names = sorted(file.stem for file in shipped.glob("*.h5"))
-    raise ProtocolError(
-        f"{path}: $.table: {protocol.table!r} is neither a table that comes with the package ({names}) nor a file beside the protocol"
-    )
+    found = table_file(protocol.table, path.parent)
+    if found is None:
+        raise ProtocolError(
+            f"{path}: $.table: {protocol.table!r} is neither a table that comes with the package ({list(shipped_tables())}) "
+            "nor a file beside the protocol"
+        )
+    return found
 
 
 def digest(value: Any) -> str:
