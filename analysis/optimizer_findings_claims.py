@@ -1,4 +1,4 @@
-"""The claims about optimizers that the shipped table can speak to, after issue 8 of this project.
+"""The claims about optimizers that the shipped table can speak to.
 
 Entrants are named as in `protocols/optimizers.toml`. The paper of L2L has curves and no table: "wins" is read from its figures as a
 lower loss at the end and a lower mean of the trajectory than each of SGD, RMSProp, Adam and Nesterov, all tuned.
@@ -11,7 +11,7 @@ from dataclasses import replace
 from .optimizer_findings import Anchor, Claim, Expected
 
 L2L = "Andrychowicz et al., NeurIPS 2016, arXiv:1606.04474"
-ISSUE = "issue 8 of this project"
+ISSUE = "this project's expectation"
 PILOT = "pilot of this project, on a grid of 21 learning rates"
 SMALL_MLP = "Metz et al., CoLLAs 2022, arXiv:2203.11860"
 THREAD = "google-deepmind/learning-to-learn, thread 31"

@@ -23,7 +23,7 @@ from .optimizer_ledger import DISTANCES, meta_work
 from .statistics import Estimate
 from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, write_text
 
-SCRIPTS = ("page.js", "optimizers.js")
+SCRIPTS = ("page.js", "optimizers.js", "page_shell.js", "optimizers_start.js")
 STYLES = ("page.css", "optimizers.css")
 
 
@@ -68,7 +68,7 @@ def write_page(comparison: OptimizerComparison, out: Path) -> Path:
         tasks=data["tasks"],
         baseline=comparison.title(comparison.baseline) if comparison.baseline else "",
         provenance=_provenance(comparison),
-        data=page._script_json(data),
+        data=page.script_json(data),
         style="\n".join((templates / name).read_text(encoding="utf-8") for name in STYLES),
         script="\n".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS),
         plotly=get_plotlyjs(),
@@ -235,6 +235,6 @@ def _provenance(comparison: OptimizerComparison) -> list[tuple[str, str]]:
     protocol = {
         key: value for key, value in metadata.pop("protocol", {}).items() if not isinstance(value, list | tuple)
     }
-    lines = page._flat({**metadata, "protocol": protocol})
+    lines = page.flat_lines({**metadata, "protocol": protocol})
     return [*lines, ("scored seeds", ", ".join(map(str, comparison.table.scored_seeds))),
             ("tuning seeds", ", ".join(map(str, comparison.table.tuning_seeds)))]  # fmt: skip

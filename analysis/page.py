@@ -27,7 +27,15 @@ from .tables import DASH, PrintTable, comparison_table, queries_table, write_tex
 PAGE = "report.html"
 NEEDED = {"plotly": "Plotly", "jinja2": "Jinja2"}
 INSTALL = "pip install 'nasbench-live[report]'"
-SCRIPTS = ("page.js", "page_curves.js", "page_pareto.js", "page_landscape.js", "page_cells.js", "page_start.js")
+SCRIPTS = (
+    "page.js",
+    "page_curves.js",
+    "page_pareto.js",
+    "page_landscape.js",
+    "page_cells.js",
+    "page_shell.js",
+    "page_start.js",
+)
 SIGNS = {"best": "best of its column", "level": "can't be told from the best", "": ""}
 
 
@@ -92,7 +100,7 @@ def write_page(
         endings=captions.endings(comparison) + captions.emulations(comparison),
         entrants=data["entrants"],
         datasets={name: captions.dataset_title(name) for name in comparison.experiment.problems},
-        provenance=_flat(comparison.experiment.provenance),
+        provenance=flat_lines(comparison.experiment.provenance),
         pareto=None if sets is None else _pareto(comparison, sets),
         landscape=None if described is None else _landscape(comparison, described),
         best_cells=[] if table is None else page_table.best_cells(table),
@@ -100,7 +108,7 @@ def write_page(
         no_table=no_table,
         citation="" if table is None else str(table.metadata.get("citation", "")),
         figures=_figures(figures),
-        data=_script_json(data),
+        data=script_json(data),
         style=(templates / "page.css").read_text(encoding="utf-8"),
         script="\n".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS),
         plotly=get_plotlyjs(),
@@ -177,14 +185,14 @@ def _figures(files: Sequence[Path]) -> list[tuple[str, str]]:
     return found
 
 
-def _flat(values: object, prefix: str = "") -> list[tuple[str, str]]:
+def flat_lines(values: object, prefix: str = "") -> list[tuple[str, str]]:
     """Return nested provenance as (name, value) lines."""
     if isinstance(values, dict):
-        return [line for name, value in sorted(values.items()) for line in _flat(value, f"{prefix}{name} ")]
+        return [line for name, value in sorted(values.items()) for line in flat_lines(value, f"{prefix}{name} ")]
     return [(prefix.strip(), str(values))]
 
 
-def _script_json(data: object) -> str:
+def script_json(data: object) -> str:
     """Return JSON that may stand inside a script element, whatever names it holds."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

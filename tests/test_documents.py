@@ -80,6 +80,7 @@ def test_citation_file_is_valid() -> None:
         "CHANGELOG.md",
         "data/README.md",
         "docs/build.md",
+        "docs/optimizers.md",
         "docs/table.md",
     ],
 )

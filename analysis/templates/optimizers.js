@@ -157,30 +157,3 @@ for (const [word, title] of [["tuned", "Tuned"], ["self-tuning", "Without tuning
 const tick = (on) => { for (const box of boxes) { box.checked = on; shown.set(box.value, on); } drawCurves(); drawTuning(); };
 by("toggle-all").addEventListener("click", () => tick(true));
 by("toggle-none").addEventListener("click", () => tick(false));
-
-// Downloads, the scheme, print, and the first drawing -----------------------------------------------------------------------
-for (const id of ["curves-horizon", "curves-split", "curves-axis", "curves-log"]) by(id).addEventListener("change", drawCurves);
-for (const id of ["profiles-ruleset", "profiles-unit"]) by(id).addEventListener("change", drawProfiles);
-const field = (value) => (value === null ? "" : /[",\n]/.test(String(value)) ? '"' + String(value).replace(/"/g, '""') + '"' : value);
-for (const button of document.querySelectorAll("button.download")) button.addEventListener("click", () => {
-  const [name, rows] = csv[button.dataset.figure](), link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(field).join(",")).join("\n") + "\n"], { type: "text/csv" }));
-  link.download = `${button.dataset.figure}-${name}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-});
-draws.push(showTask, drawProfiles);
-if (ladder) {
-  draws.push(drawLadder);
-  by("ladder-over").addEventListener("change", drawLadder);
-}
-const drawAll = () => { showScheme(); for (const draw of draws) draw(); };
-by("scheme").addEventListener("click", () => { dark = !dark; drawAll(); });
-media.addEventListener("change", (event) => { dark = event.matches; drawAll(); });
-let before = narrow();
-window.addEventListener("resize", () => { if (before !== narrow()) { before = narrow(); drawAll(); } });
-let darkBefore = dark;
-window.addEventListener("beforeprint", () => { darkBefore = dark; dark = false; drawAll(); });
-window.addEventListener("afterprint", () => { dark = darkBefore; drawAll(); });
-drawAll();
-root.dataset.ready = "yes";
