@@ -126,6 +126,9 @@ def make_parser() -> argparse.ArgumentParser:
     from nasbench.proxy_command import add_proxies_command
 
     add_proxies_command(command)
+    from nasbench.predictor_command import add_predictors_command
+
+    add_predictors_command(command)
 
     sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
     sub.add_argument("table", help="a table that comes with the package, or a file")

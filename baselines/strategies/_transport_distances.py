@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 Kind = TypeVar("Kind", bound=np.generic)
 
 MOST_GROUPS = 2048  # of one kind, that a process keeps from run to run: 128 MiB of costs for four weights
+LEAST_ROOM = 64  # rows or columns that a table begins with
 ENDS = ("input", "output")
 
 
@@ -237,7 +238,8 @@ def grown(array: NDArray[Kind], rows: int, columns: int) -> NDArray[Kind]:
     if array.shape[0] >= rows and array.shape[1] >= columns:
         return array
     room = [
-        max(need, 2 * have) if need > have else have for need, have in zip((rows, columns), array.shape, strict=False)
+        max(need, 2 * have, LEAST_ROOM) if need > have else have
+        for need, have in zip((rows, columns), array.shape, strict=False)
     ]
     larger = np.zeros((*room, array.shape[2]), dtype=array.dtype)
     larger[: array.shape[0], : array.shape[1]] = array

@@ -92,9 +92,7 @@ def arc_gp(
     check_integer("refit_every", refit_every, 1)
     seen: set[Hashable] = set()
     observations = list((yield tuple(Query(drawn, epochs[-1]) for drawn in draw_unseen(space, rng, seen, initial))))
-    # Weights with which two architectures that differ everywhere are one length scale apart in each decision's share.
-    weights = np.full(len(space.choices), np.log(1.0 / np.sqrt(len(space.choices))))
-    default = parameters = np.concatenate([weights, np.log([1.0, 0.1])])
+    default = parameters = initial_parameters(space)
     process: Process | None = None
     while True:
         known = [observation.query.architecture for observation in observations]
@@ -109,6 +107,13 @@ def arc_gp(
         chosen = propose(space, rng, improvement, known, seen, candidates, starts)
         seen.add(space.canonical(chosen))
         observations.append((yield Query(chosen, epochs[-1])))
+
+
+def initial_parameters(space: SearchSpace) -> Floats:
+    """Return logarithms of weights, amplitude and noise, with which architectures that differ everywhere are of middling distance."""
+    # Two architectures that differ everywhere are one length scale apart in each decision's share.
+    weights = np.full(len(space.choices), np.log(1.0 / np.sqrt(len(space.choices))))
+    return np.concatenate([weights, np.log([1.0, 0.1])])
 
 
 def standardise(errors: Floats) -> Floats:
@@ -260,12 +265,19 @@ def improvement_function(
     best = float(process.posterior.targets.min())
 
     def improvement(architectures: Sequence[Architecture] | NDArray[np.int64]) -> Floats:
-        where = embed(space, architectures, process.weights)
-        cross = process.amplitude * matern(squared_distances(where, process.points))
-        mean, variance = predict(process.posterior, cross, process.amplitude)
+        mean, variance = belief(space, process, architectures)
         return expected_improvement(mean, np.sqrt(variance), best)
 
     return improvement
+
+
+def belief(
+    space: SearchSpace, process: Process, architectures: Sequence[Architecture] | NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Return mean and variance of the standardised errors of architectures, each of shape (len(architectures),)."""
+    where = embed(space, architectures, process.weights)
+    cross = process.amplitude * matern(squared_distances(where, process.points))
+    return predict(process.posterior, cross, process.amplitude)
 
 
 def propose(

@@ -20,7 +20,7 @@ arXiv:2107.07343): the same candidates, picked blindly; what the search owes to 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -32,7 +32,7 @@ from nasbench.settings import check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
 from ._encoding import draw_unseen, mutate_each, one_hot, require_paths
-from ._ensemble import initial_ensemble, predict, train_ensemble
+from ._ensemble import Ensemble, initial_ensemble, predict, train_ensemble
 
 METHOD = Method(
     title="BANANAS",
@@ -102,11 +102,6 @@ def bananas(
     if encoding == "path":
         require_paths(space, "bananas")
 
-    def features(architectures: list[Architecture]) -> NDArray[np.float32]:
-        if encoding == "path":
-            return require_paths(space, "bananas").path_encoding(architectures)[:, :path_bits].astype(np.float32)
-        return one_hot(space.choices, architectures).astype(np.float32)
-
     seen: set[Hashable] = set()
     history: list[Observation] = []
     chosen = draw_unseen(space, rng, seen, initial)
@@ -115,27 +110,69 @@ def bananas(
         history.sort(key=lambda observation: -observation.validation_accuracy)
         pool = mutations_of_best(space, rng, history[:parents], seen, candidates, expected_mutations)
         if scorer == "thompson" and pool:
-            inputs = features([observation.query.architecture for observation in history])
-            errors = [
-                100.0 * (1.0 - observation.validation_accuracy) for observation in history
-            ]  # per cent, as published
-            ensemble = initial_ensemble(members, (inputs.shape[1], *(width,) * layers, 1), rng)
-            train_ensemble(
-                ensemble,
-                inputs,
-                np.array(errors, dtype=np.float32),
+            ensemble = fit_ensemble(
+                encode(space, [observation.query.architecture for observation in history], encoding, path_bits),
+                np.array([observation.validation_accuracy for observation in history]),
                 rng,
-                epochs=training_epochs,
-                batch_size=32,
+                members=members,
+                layers=layers,
+                width=width,
+                training_epochs=training_epochs,
                 learning_rate=learning_rate,
-                betas=(0.9, 0.99),
             )
-            scores = independent_thompson_sampling(predict(ensemble, features(pool)), rng)
+            predictions = predict(ensemble, encode(space, pool, encoding, path_bits))
+            scores = independent_thompson_sampling(predictions, rng)
         else:
             scores = rng.random(len(pool))
         chosen = tuple(pool[number] for number in np.argsort(scores, kind="stable")[:batch])
         seen.update(space.canonical(architecture) for architecture in chosen)
         chosen += draw_unseen(space, rng, seen, batch - len(chosen))
+
+
+def encode(
+    space: SearchSpace, architectures: Sequence[Architecture], encoding: str, path_bits: int
+) -> NDArray[np.float32]:
+    """Return the predictor's inputs, shape (len(architectures), features); settings as in `bananas`."""
+    if encoding == "path":
+        return require_paths(space, "bananas").path_encoding(architectures)[:, :path_bits].astype(np.float32)
+    return one_hot(space.choices, architectures).astype(np.float32)
+
+
+def fit_ensemble(
+    inputs: NDArray[np.float32],
+    accuracies: NDArray[np.float64],
+    rng: np.random.Generator,
+    *,
+    members: int,
+    layers: int,
+    width: int,
+    training_epochs: int,
+    learning_rate: float,
+) -> Ensemble:
+    """Train the predictor anew; it predicts errors in per cent, as published.
+
+    Args:
+        inputs: shape (n, features), of `encode`.
+        accuracies: shape (n,), fractions.
+        rng: draws weights and orders.
+        members: as in `bananas`, as are the others.
+        layers: hidden layers.
+        width: of each.
+        training_epochs: passes over the data.
+        learning_rate: Adam's.
+    """
+    ensemble = initial_ensemble(members, (inputs.shape[1], *(width,) * layers, 1), rng)
+    train_ensemble(
+        ensemble,
+        inputs,
+        np.asarray(100.0 * (1.0 - accuracies), dtype=np.float32),
+        rng,
+        epochs=training_epochs,
+        batch_size=32,
+        learning_rate=learning_rate,
+        betas=(0.9, 0.99),
+    )
+    return ensemble
 
 
 def mutations_of_best(

@@ -214,7 +214,25 @@ def improvement_function(
     parameters: Floats,
     project_candidates: bool,
 ) -> Callable[[list[Architecture]], Floats]:
-    """Return expected improvement on the lowest target, as a function of cells.
+    """Return expected improvement on the lowest target, as a function of cells; arguments as in `belief_function`."""
+    belief = belief_function(number, distances, numbers, targets, parameters, project_candidates)
+
+    def improvement(cells: list[Architecture]) -> Floats:
+        mean, variance = belief(cells)
+        return expected_improvement(mean, np.sqrt(variance), float(targets.min()))
+
+    return improvement
+
+
+def belief_function(
+    number: Callable[[Sequence[Architecture]], Ints],
+    distances: TransportDistances,
+    numbers: Ints,
+    targets: Floats,
+    parameters: Floats,
+    project_candidates: bool,
+) -> Callable[[list[Architecture]], tuple[Floats, Floats]]:
+    """Return mean and variance of the target, each of shape (cells,), as a function of cells.
 
     Args:
         number: of cells in `distances`.
@@ -230,15 +248,14 @@ def improvement_function(
     posterior = condition(matrix, float(np.exp(parameters[2])), targets)
     variance = float(np.exp(parameters[0]) + np.exp(parameters[1]))
 
-    def improvement(cells: list[Architecture]) -> Floats:
+    def belief(cells: list[Architecture]) -> tuple[Floats, Floats]:
         own = number(cells)
         plain = distances.rows(own)
         normalised = plain / (distances.totals[own, None] + distances.totals[numbers])[..., None]
         cross = kernel(plain, normalised, parameters)
-        mean, spread = predict(posterior, cross @ projector if project_candidates else cross, variance)
-        return expected_improvement(mean, np.sqrt(spread), float(targets.min()))
+        return predict(posterior, cross @ projector if project_candidates else cross, variance)
 
-    return improvement
+    return belief
 
 
 def evolve(

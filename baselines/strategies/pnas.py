@@ -27,7 +27,7 @@ Departures:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,22 +113,51 @@ def pnas(
             targets = np.array([answers[space.canonical(whole(space, cell))] for cell in trained], dtype=np.float32)
             if ensemble is None:
                 widths = (sum(space.choices), embedding, *(hidden,) * layers, 1)
-                ensemble = initial_ensemble(members, widths, rng, embedding=True, sigmoid=True)
-                mean = np.clip(targets.mean(), 0.01, 0.99)
-                ensemble.biases[-1][...] = np.log(mean / (1.0 - mean))
-            train_ensemble(
-                ensemble,
-                features(space, trained),
-                targets,
-                rng,
-                epochs=training_epochs,
-                batch_size=32,
-                learning_rate=learning_rate if level else first_learning_rate,
-                rows=subsets(len(trained), members, rng),
-            )
+                ensemble = begin_predictor(widths, members, targets, rng)
+            rate = learning_rate if level else first_learning_rate
+            refine_predictor(ensemble, features(space, trained), targets, rng, training_epochs, rate)
         if level < len(blocks) - 1:
             level += 1
             pool = expansions(space, beam_cells, blocks[level])
+
+
+def begin_predictor(
+    widths: Sequence[int], members: int, targets: NDArray[np.float32], rng: np.random.Generator
+) -> Ensemble:
+    """Draw the predictor's weights; its outputs begin near the mean of the first targets, shape (n,).
+
+    Args:
+        widths: of all layers, inputs first.
+        members: perceptrons.
+        targets: accuracies, fractions.
+        rng: draws the weights.
+    """
+    ensemble = initial_ensemble(members, widths, rng, embedding=True, sigmoid=True)
+    mean = np.clip(targets.mean(), 0.01, 0.99)
+    ensemble.biases[-1][...] = np.log(mean / (1.0 - mean))
+    return ensemble
+
+
+def refine_predictor(
+    ensemble: Ensemble,
+    inputs: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    rng: np.random.Generator,
+    epochs: int,
+    learning_rate: float,
+) -> None:
+    """Train each member further on four fifths of the data: inputs of shape (n, features), accuracies of shape (n,)."""
+    members = len(ensemble.weights[0])
+    train_ensemble(
+        ensemble,
+        inputs,
+        targets,
+        rng,
+        epochs=epochs,
+        batch_size=32,
+        learning_rate=learning_rate,
+        rows=subsets(len(inputs), members, rng),
+    )
 
 
 def block_ends(space: SearchSpace) -> list[int]:
