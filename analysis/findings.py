@@ -8,6 +8,8 @@ A claim is a contrast of two entrants, or a number of one, computed here from th
   it begins above 0 and the disadvantage is at least 0.1; else it can't be told.
 - *ratio* of seconds: agrees where the interval is above 1 and the ratio at least 1.1, disagrees where it is below by as much.
 - *amount* ("there is so much of it"): as a contrast with nothing.
+- *correlation* (of predicted and true scores; of two predictors or of one): agrees where the interval is above 0 and the difference,
+  or the correlation of one, at least 0.05; disagrees where it is below by as much.
 
 Bootstrap intervals over runs, drawn within each data set: they hold for these data sets and say nothing about others.
 """
@@ -31,9 +33,10 @@ from .statistics import Estimate
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Verdict: TypeAlias = Literal["agrees", "disagrees", "can't be told here"]
-Kind: TypeAlias = Literal["contrast", "not worse", "ratio", "amount"]
+Kind: TypeAlias = Literal["contrast", "not worse", "ratio", "amount", "correlation"]
 
 SMALLEST_RATIO = 1.1  # of seconds: a tenth is worth naming
+SMALLEST_CORRELATION = 0.05  # difference of rank correlations that is worth naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,15 @@ class Claim:
         text: the claim.
         source: who says so.
         kind: how it is judged.
-        first: entrant that is to be better (of a ratio: the one that saves time), or whose amount is looked at.
-        second: the one it is held against; "" for an amount.
+        first: entrant that is to be better (of a ratio: the one that saves time), or whose amount is looked at; of a correlation
+            a predictor.
+        second: the one it is held against; "" for an amount or a single correlation.
         share: share of the budget at which regrets are read.
         differs: what is different here from the paper, said where the verdict is no agreement.
         measure: of an amount: `gap` (observed minus true accuracy of the incumbent) or `repeats` (share of trainings spent
             on cells trained before).
+        cells: of a correlation: number of cells that the predictors were trained on.
+        fidelities: what is claimed is about cheap fidelities, so that data sets with one alone can't speak to it.
     """
 
     text: str
@@ -60,6 +66,8 @@ class Claim:
     share: float = 1.0
     differs: str = ""
     measure: Literal["", "gap", "repeats"] = ""
+    cells: int = 0
+    fidelities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class Finding:
         claim: the claim.
         estimate: difference or amount in fractions, or a ratio, with its 95 % interval; None where no records speak to it.
         verdict: by the rule of its kind.
-        runs: smallest number of runs of the entrants on a data set.
+        runs: smallest number of runs of the entrants on a data set; of a correlation, draws of cells.
         datasets: data sets averaged over.
         series: protocol and version of the records and the state of the code that made them, "" without any.
         reason: why nothing can be told, where there are no records.
@@ -94,8 +102,8 @@ def judge(kind: Kind, estimate: Estimate) -> Verdict:
     ('agrees', "can't be told here")
     >>> judge("not worse", Estimate(-0.002, -0.005, 0.0004)), judge("not worse", Estimate(0.003, 0.001, 0.005))
     ('agrees', 'disagrees')
-    >>> judge("ratio", Estimate(0.5, 0.4, 0.7))
-    'disagrees'
+    >>> judge("ratio", Estimate(0.5, 0.4, 0.7)), judge("correlation", Estimate(0.04, 0.02, 0.06))
+    ('disagrees', "can't be told here")
     """
     value, low, high = estimate
     if not np.isfinite([value, low, high]).all():
@@ -108,13 +116,14 @@ def judge(kind: Kind, estimate: Estimate) -> Verdict:
         if low > 1.0 and value >= SMALLEST_RATIO:
             return "agrees"
         return "disagrees" if high < 1.0 and value <= 1.0 / SMALLEST_RATIO else "can't be told here"
-    if low > 0.0 and value >= SMALLEST_EFFECT:
+    smallest = SMALLEST_CORRELATION if kind == "correlation" else SMALLEST_EFFECT
+    if low > 0.0 and value >= smallest:
         return "agrees"
-    return "disagrees" if high < 0.0 and value <= -SMALLEST_EFFECT else "can't be told here"
+    return "disagrees" if high < 0.0 and value <= -smallest else "can't be told here"
 
 
 def find(claims: Sequence[Claim], folders: Sequence[Path]) -> list[Finding]:
-    """Hold claims against the records of several results folders.
+    """Hold claims about searches against the records of several results folders; those about predictors: `findings_predictors.py`.
 
     Of the folders with both entrants the one with most data sets speaks, of these the one with most runs.
 
@@ -131,7 +140,9 @@ def _find_one(claim: Claim, experiments: Sequence[Experiment]) -> Finding:
     able.sort(key=lambda each: (-len(each.problems), -min(each.entrants[name].runs for name in wanted)))
     for experiment in able:
         runs: dict[str, list[Runs]] = {}
-        for dataset in experiment.problems:
+        for dataset, problem in experiment.problems.items():
+            if claim.fidelities and len(problem.epochs) < 2:
+                continue
             found = [read_runs(experiment, dataset, name)[0] for name in wanted]
             present = [each for each in found if each is not None]
             if len(present) == len(wanted) and min(len(each) for each in present) > 1:
@@ -139,6 +150,8 @@ def _find_one(claim: Claim, experiments: Sequence[Experiment]) -> Finding:
         if runs:
             return _speak(claim, experiment, runs)
     missing = f"no recorded runs of {' and '.join(wanted)} in the folders given"
+    if claim.fidelities:
+        missing += " on a data set with several fidelities"
     return Finding(claim, None, "can't be told here", 0, (), "", missing, ())
 
 

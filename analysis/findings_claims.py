@@ -19,6 +19,14 @@ REAL = "Real et al., AAAI 2019, arXiv:1802.01548"
 WHITE = "White et al., UAI 2021, arXiv:2005.02960"
 BANANAS = "White et al., AAAI 2021, arXiv:1910.11858"
 SIZE = "Real et al. searched NASNet's space with thousands of trainings and a population of 100; here a run has about 100 trainings."
+PNAS = "Liu et al., ECCV 2018, arXiv:1712.00559"
+ENCODING = (
+    "The paper's spaces have free edges, written as an adjacency matrix; here six edges are fixed and their operations, one-hot, say all. "
+    "The path encoding is cut to its first 30 bits as in the authors' code, so that paths of three operations are not in it."
+)
+EARLY = "Li et al., JMLR 2018, arXiv:1603.06560"
+FALKNER = "Falkner et al., ICML 2018, arXiv:1807.01774"
+FULL = "One table of small networks; a run's budget is worth about 100 full trainings of random cells."
 RACE = "A difference in detail remains between the two programs under one name; it is not noise."
 
 CLAIMS = (
@@ -62,15 +70,40 @@ CLAIMS = (
           "local-scratch"),
     Claim("Starting from the ten best cells of CIFAR-10 saves random draws time to the same regret", WARM, "ratio", "random-warm",
           "random-scratch"),
-    Claim("Multi-fidelity search is ahead early in the budget", "Li et al., JMLR 2018; Falkner et al., ICML 2018", "contrast",
-          "hyperband", "random-search", 0.1),
+    Claim("Reinforcement learning's incumbent looks better than it is", NOISE, "amount", "reinforce", measure="gap"),
+    Claim("BANANAS' incumbent looks better than it is", NOISE, "amount", "bananas", measure="gap"),
+    Claim("SMAC's incumbent looks better than it is, although it trains it several times", NOISE, "amount", "smac", measure="gap"),
+    Claim("Reinforcement learning spends trainings on cells it has trained before", REPEATS, "amount", "reinforce",
+          measure="repeats"),
+    Claim("Hyperband is ahead of random search early (a tenth of the budget)", EARLY, "contrast", "hyperband", "random-search",
+          0.1, FULL, fidelities=True),
+    Claim("Successive halving is ahead of random search early (a tenth of the budget)", "Jamieson & Talwalkar, AISTATS 2016, "
+          "arXiv:1502.07943", "contrast", "successive-halving", "random-search", 0.1, FULL, fidelities=True),
+    Claim("ASHA is ahead of random search early (a tenth of the budget)", "Li et al., MLSys 2020, arXiv:1810.05934", "contrast",
+          "asha", "random-search", 0.1, FULL, fidelities=True),
+    Claim("BOHB is ahead of random search early (a tenth of the budget)", FALKNER, "contrast", "bohb", "random-search", 0.1,
+          FULL, fidelities=True),
+    Claim("DEHB is ahead of random search early (a tenth of the budget)", "Awad et al., IJCAI 2021, arXiv:2105.09821",
+          "contrast", "dehb", "random-search", 0.1, FULL, fidelities=True),
+    Claim("BOHB's model helps: it beats Hyperband at the end", FALKNER, "contrast", "bohb", "hyperband", 1.0, FULL,
+          fidelities=True),
+    Claim("Hyperband is no worse than random search at the end", EARLY, "not worse", "hyperband", "random-search", 1.0, FULL,
+          fidelities=True),
 )  # fmt: skip
 
+PREDICTOR_CLAIMS = (
+    Claim("BANANAS' path encoding ranks held-out cells better than the operations as they stand (25 trained cells)", BANANAS,
+          "correlation", "bananas-path", "bananas-one-hot", differs=ENCODING, cells=25),
+    Claim("BANANAS' path encoding ranks held-out cells better than the operations as they stand (100 trained cells)", BANANAS,
+          "correlation", "bananas-path", "bananas-one-hot", differs=ENCODING, cells=100),
+    Claim("PNAS' predictor ranks cells that are larger than those it was trained on (50 smaller cells)", PNAS, "correlation",
+          "pnas-smaller", cells=50),
+    Claim("PNAS' predictor ranks cells of the size it was trained on better than larger ones (50 trained cells)", PNAS,
+          "correlation", "pnas", "pnas-smaller", cells=50),
+)  # fmt: skip
+"""Of predictors inside strategies: keys of `nasbench.predictor_quality.PREDICTORS`."""
+
 NOT_YET = (
-    (
-        "Multi-fidelity search is ahead early: needs a table with several fidelities; NAS-Bench-201's published one has one."
-    ),
-    ("PNAS's and BANANAS's predictors: rank correlation on held-out cells after n observations has not been measured."),
     ("Zero-cost proxies against parameters: needs the proxy columns of a table."),
     (
         "LEMONADE's sampling by cheap objectives: needs hypervolumes of a recorded Pareto protocol, which are not read here."

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from .findings import Finding
 from .findings_claims import NOT_YET
+from .predictors import written
 from .style import BLACK, COLOURS, TEXT_WIDTH, save, styled
 
 RULES = (
@@ -17,17 +18,20 @@ RULES = (
     "by as much: disagrees; else it can't be told here. *A is no worse than B*: agrees where the interval of A's disadvantage "
     "ends below 0.1 points, disagrees where it begins above 0 and the disadvantage is at least 0.1. *Seconds*: ratio of expected running "
     "times to the median final regret of the search from scratch, runs that never arrive censored at the seconds they spent; "
-    "agrees where the interval is above 1 and the ratio at least 1.1. Intervals are over seeds, for these data sets; "
+    "agrees where the interval is above 1 and the ratio at least 1.1. *Correlation*: Spearman's, of predicted and true scores of held-out "
+    "cells, or its difference between two predictors; agrees where the interval is above 0 and the value at least 0.05, disagrees "
+    "where it is below by as much. Intervals are over seeds (of predictors: over draws of cells), for these data sets; "
     "each stands by itself, so that of many claims a few may be judged wrongly by chance."
 )
 
 
-def to_markdown(findings: Sequence[Finding], figure: str) -> str:
+def to_markdown(findings: Sequence[Finding], figure: str, pages: Sequence[str] = ()) -> str:
     """Return the page.
 
     Args:
         findings: what it tells of.
         figure: path of the figure's PNG as seen from the page; "" for none.
+        pages: paths of pages that show all predictors, as seen from this page.
     """
     lines = ["# Findings", "", "Made by `nasbench findings`; do not edit.", "", RULES, ""]
     if figure:
@@ -41,11 +45,17 @@ def to_markdown(findings: Sequence[Finding], figure: str) -> str:
         f"| {each.claim.text} | {each.claim.source} | {found(each)} | {each.runs or ''} | **{each.verdict}** |"
         for each in findings
     ]
-    lines += ["", "n: runs on each data set of the entrant with fewer. Compared were:", ""]
+    lines += [
+        "",
+        "n: runs on each data set of the entrant with fewer; of predictors, draws of cells. Compared were:",
+        "",
+    ]
     for each in findings:
         if each.estimate is not None:
-            where = f"{' against '.join(each.names)}; {', '.join(each.datasets)}; records of {each.series}"
+            made = "measured on" if each.claim.kind == "correlation" else "records of"
+            where = f"{' against '.join(each.names)}; {', '.join(each.datasets)}; {made} {each.series}"
             lines.append(f"- {each.claim.text}: {where}.")
+    lines += [*([""] if pages else []), *(f"All predictors, with a figure: [{page}]({page})." for page in pages)]
     against = [each for each in findings if each.estimate is not None and each.verdict == "disagrees"]
     lines += ["", "## Where it contradicts", ""]
     lines += [f"- {each.claim.text} ({each.claim.source}). {each.claim.differs}".rstrip() for each in against]
@@ -62,6 +72,8 @@ def found(finding: Finding) -> str:
     value, low, high = finding.estimate
     if finding.claim.kind == "ratio":
         return f"{value:.2f} times [{low:.2f}, {high:.2f}]"
+    if finding.claim.kind == "correlation":
+        return f"{'difference ' if finding.claim.second else ''}{written(finding.estimate)}"
     if finding.claim.measure == "repeats":
         return f"{100 * value:.1f} % of trainings [{100 * low:.1f}, {100 * high:.1f}]"
     if finding.claim.kind == "not worse":

@@ -112,23 +112,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     from nasbench.compare_command import add_compare_command
-
-    add_compare_command(command)
     from nasbench.findings_command import add_findings_command
+    from nasbench.predictor_command import add_predictors_command
+    from nasbench.proxy_command import add_proxies_command
 
-    add_findings_command(command)
+    for add in (add_compare_command, add_findings_command, add_predictors_command, add_proxies_command):
+        add(command)
     sub = command(
         "findings-optimizers", _findings_optimizers, "Hold claims about optimizers against a table of curves."
     )
     sub.add_argument("table", type=Path, help="a sealed optimizer table, such as data/optimizers.h5")
     sub.add_argument("--out", type=Path, default=Path("docs/optimizers.md"), help="page (default: docs/optimizers.md)")
-
-    from nasbench.proxy_command import add_proxies_command
-
-    add_proxies_command(command)
-    from nasbench.predictor_command import add_predictors_command
-
-    add_predictors_command(command)
 
     sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
     sub.add_argument("table", help="a table that comes with the package, or a file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -14,19 +15,26 @@ def add_findings_command(command: AddCommand) -> None:
     """Add `findings` to the command line."""
     text = "Hold claims of the literature against recorded runs; verdicts are computed."
     sub = command("findings", _findings, text)
-    sub.add_argument("results", type=Path, nargs="+", help="results folders, such as results/nas-bench-201-all")
+    text = "results folders, such as results/nas-bench-201-all, and folders of `nasbench predictors`, such as docs/predictors"
+    sub.add_argument("results", type=Path, nargs="+", help=text)
     sub.add_argument("--out", type=Path, default=Path("docs/findings.md"), help="page (default: docs/findings.md)")
 
 
 def _findings(options: argparse.Namespace) -> None:
     from nasbench.analysis.findings import find
-    from nasbench.analysis.findings_claims import CLAIMS
+    from nasbench.analysis.findings_claims import CLAIMS, PREDICTOR_CLAIMS
     from nasbench.analysis.findings_page import draw, to_markdown
+    from nasbench.analysis.findings_predictors import find_in_measured
+    from nasbench.analysis.predictors import is_measured
 
-    found = find(CLAIMS, options.results)
+    measured = [folder for folder in options.results if is_measured(folder)]
+    found = find(CLAIMS, [folder for folder in options.results if folder not in measured])
+    found += find_in_measured(PREDICTOR_CLAIMS, measured)
     images = options.out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
     drawn = draw(found, images / "findings")
     figure = drawn[0].relative_to(options.out.parent).as_posix() if drawn else ""
-    options.out.write_text(to_markdown(found, figure), encoding="utf-8", newline="\n")
+    beside = [folder / "predictors.md" for folder in measured]
+    pages = [Path(os.path.relpath(page, options.out.parent)).as_posix() for page in beside if page.is_file()]
+    options.out.write_text(to_markdown(found, figure, pages), encoding="utf-8", newline="\n")
     print(options.out)

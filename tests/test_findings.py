@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic_records import write_walks
 
 from nasbench.analysis.comparison import generator
 from nasbench.analysis.findings import Claim, Finding, find, judge, mean_difference, saving
-from nasbench.analysis.findings_claims import CLAIMS
+from nasbench.analysis.findings_claims import CLAIMS, PREDICTOR_CLAIMS
 from nasbench.analysis.findings_page import found, to_markdown
+from nasbench.analysis.findings_predictors import find_in_measured
 from nasbench.analysis.records import Problem, Runs
 from nasbench.analysis.statistics import Estimate
 
@@ -29,6 +33,9 @@ from nasbench.analysis.statistics import Estimate
         ("ratio", (1.05, 1.01, 1.1), "can't be told here"),
         ("ratio", (0.8, 0.7, 0.95), "disagrees"),
         ("contrast", (np.nan, np.nan, np.nan), "can't be told here"),
+        ("correlation", (0.06, 0.01, 0.1), "agrees"),
+        ("correlation", (0.04, 0.01, 0.1), "can't be told here"),
+        ("correlation", (-0.06, -0.1, -0.01), "disagrees"),
     ],
 )
 def test_verdicts_follow_from_value_and_interval(kind: str, estimate: tuple[float, ...], verdict: str) -> None:
@@ -76,12 +83,54 @@ def test_saving_counts_runs_that_never_arrive_with_all_they_spent() -> None:
 
 
 def test_without_records_nothing_is_told() -> None:
-    assert {each.verdict for each in find(CLAIMS, [])} == {"can't be told here"}
-    assert all("no recorded runs" in each.reason for each in find(CLAIMS, []))
+    found = find(CLAIMS, []) + find_in_measured(PREDICTOR_CLAIMS, [])
+    assert {each.verdict for each in found} == {"can't be told here"}
+    assert all("no recorded runs" in each.reason for each in found)
+
+
+def test_claims_about_fidelities_need_a_data_set_that_has_several(tmp_path: Path) -> None:
+    folder = write_walks(tmp_path, runs=30, rates={"random_search": 0.0, "local_search": 0.2})
+    about = Claim("Local search is better", "Somebody 2020", "contrast", "local_search", "random_search")
+    assert find([about], [folder])[0].verdict == "agrees"
+    cheap = dataclasses.replace(about, fidelities=True)
+    assert find([cheap], [folder])[0].estimate is None
+    file = folder / "experiment.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for problem in content["problems"].values():
+        problem["epochs"] = [1, 200]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert find([cheap], [folder])[0].verdict == "agrees"
+
+
+def test_claims_about_predictors_are_read_from_measurements(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["predictor,cells,repetition,spearman,kendall,spearman_best"]
+    for place in range(20):
+        draw = rng.normal(0.6, 0.1)
+        lines += [f"bananas-path,25,{place},{draw},0.1,0.1", f"bananas-one-hot,25,{place},{draw + 0.1},0.1,0.1"]
+        lines.append(f"pnas-smaller,50,{place},{draw},0.1,")
+    (tmp_path / "predictors.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    facts = {"table": "made", "digest": "d", "dataset": "cifar10", "score": "s", "held_out": 1000, "seed": 0}
+    (tmp_path / "predictors.json").write_text(json.dumps(facts), encoding="utf-8")
+    by_text = {each.claim.text: each for each in find_in_measured(PREDICTOR_CLAIMS, [tmp_path])}
+    few, many = (
+        next(each for text, each in by_text.items() if f"({number} trained cells)" in text and "path" in text)
+        for number in (25, 100)
+    )
+    assert few.verdict == "disagrees" and few.runs == 20
+    assert few.estimate is not None and few.estimate.value == pytest.approx(-0.1)
+    assert few.names == ("BANANAS (path encoding)", "BANANAS (one-hot)")
+    assert many.verdict == "can't be told here" and "with 100 trained cells" in many.reason
+    larger = next(each for text, each in by_text.items() if "larger than those" in text)
+    assert larger.verdict == "agrees"
+    page = to_markdown(list(by_text.values()), "")
+    assert "| difference -0.10 [-0.10, -0.10] | 20 | **disagrees** |" in page
+    assert few.claim.differs in page.partition("## Where it contradicts")[2]
+    assert "made, 1,000 held-out cells, 25 trained ones" in page
 
 
 def test_claims_are_told_apart_by_their_text() -> None:
-    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS)
+    assert len({claim.text for claim in CLAIMS + PREDICTOR_CLAIMS}) == len(CLAIMS + PREDICTOR_CLAIMS)
     assert all(claim.differs for claim in CLAIMS if claim.kind == "not worse" and "evolution" not in claim.second)
 
 
