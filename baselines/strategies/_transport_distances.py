@@ -118,15 +118,17 @@ class GroupCosts:
         room = self._table.shape[1]
         flat = left * room + right  # one index for two is half the time
         costs = np.take(self._table.reshape(room * room, -1), flat, axis=0)
-        maybe = flat[costs[:, 0] == 0.0]  # not computed yet, or equal groups
-        missing = maybe[~self._known.reshape(-1)[maybe]]
+        # A zero says that groups are equal or not compared yet.
+        missing = flat[(costs[:, 0] == 0.0) & (left != right)]
+        if len(missing):
+            missing = missing[~self._known.reshape(-1)[missing]]
         if len(missing):
             rows, columns = np.divmod(np.unique(missing) if len(missing) > 50 else missing, room)
             size = int(max(self._sizes[rows].max(), self._sizes[columns].max()))
             if size:
                 mine, theirs = self._members[rows, :size], self._members[columns, :size]
-                costs = self._costs[mine.T[:, None], theirs.T[None]]  # (size, size, pairs, nu)
-                self._table[rows, columns] = least_assignment(costs)
+                layers = self._costs[mine.T[:, None], theirs.T[None]]  # (size, size, pairs, nu)
+                self._table[rows, columns] = least_assignment(layers)
             self._known[rows, columns] = True
             costs = np.take(self._table.reshape(room * room, -1), flat, axis=0)
         return costs
