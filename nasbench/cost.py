@@ -160,7 +160,10 @@ def fit(recipe: Recipe, device: str, times: Sequence[Measurement]) -> CostModel:
     names = feature_names(space)
     times = sorted(times, key=lambda time: (time.cells, time.train_seconds, time.validation_seconds))
     if len(times) < len(names):
-        raise CostError(f"{len(times)} group times can't be fitted, {len(names)} features need at least as many")
+        raise CostError(
+            f"{len(times)} group times can't be fitted, {len(names)} features need at least as many: train more groups, "
+            "or give a calibrated cost model (`nasbench calibrate`, `--cost-model`)"
+        )
     features = np.array([sum(cell_features(space, cell) for cell in time.cells) for time in times])
     train, train_error = _fit(features, np.array([time.train_seconds for time in times]), "training")
     validation, validation_error = _fit(features, np.array([time.validation_seconds for time in times]), "validation")
