@@ -80,3 +80,11 @@ def narrow_width(browser, width=360):
         return value(browser, "document.documentElement.scrollWidth")
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def check_schemes_and_narrow_screen(browser):
+    """The button changes to dark and back, and nothing has to be scrolled sideways on a phone."""
+    for colour in ("rgb(23, 24, 27)", "rgb(255, 255, 255)"):
+        browser.find_element("id", "scheme").click()
+        assert value(browser, "getComputedStyle(document.body).backgroundColor") == colour
+    assert narrow_width(browser) <= 360

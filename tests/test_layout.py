@@ -17,7 +17,15 @@ TORCH_FREE = (
     *("search_space", "space", "skeleton", "query", "table", "sealed", "soundness", "tabular", "search", "record"),
     *("protocol", "settings", "load", "provenance", "plan", "chunk_worker", "experiment", "cli", "run_command"),
     *("measures", "pareto", "warm_start", "sources", "compare_command", "findings_command", "cli_optimizers"),
-    *("proxy_table", "proxy_beside", "proxy_command", "experiment_json"),
+    *(
+        "proxy_table",
+        "proxy_beside",
+        "proxy_command",
+        "experiment_json",
+        "predictor_command",
+        "predictor_quality",
+        "table_file",
+    ),
     *("optimizer_method", "optimizer_table", "optimizer_seal", "optimizer_protocol", "optimizer_command"),
 )
 

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from optimizer_tables import HOME, SCORED, STEPS, make_table, optimizer_entry
+from page_browser import browser, check_schemes_and_narrow_screen, choose, load, value  # noqa: F401 - a fixture
 
 pytest.importorskip("plotly")
 
@@ -220,51 +219,11 @@ def shipped(tmp_path_factory):
     return optimizer_page.write_page(compare_optimizers(table), tmp_path_factory.mktemp("shipped"))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no system browser: install Debian's chromium and chromium-driver to test the page in one")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1200,900",
-    ):
-        options.add_argument(argument)
-    options.add_argument("--force-prefers-reduced-motion")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
-
-
 @pytest.fixture
-def opened(browser, shipped):
-    browser.get(shipped.as_uri())
-    until(lambda: value(browser, "document.documentElement.dataset.ready") == "yes")
+def opened(browser, shipped):  # noqa: F811 - the fixture
+    load(browser, shipped)
     yield browser
     assert browser.get_log("browser") == []
-
-
-def until(condition, seconds=60):
-    stop = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < stop, "the page did not get there"
-        time.sleep(0.1)
-
-
-def value(browser, expression):
-    return browser.execute_script(f"return {expression}")
-
-
-def choose(browser, identifier, option):
-    browser.find_element("css selector", f"#{identifier} option[value='{option}']").click()
 
 
 LINES = "document.getElementById('curves-figure').data.filter(t => t.name).map(t => t.name)"
@@ -334,15 +293,4 @@ def test_data_behind_the_figures(opened):
 
 @pytest.mark.slow
 def test_colour_schemes_and_narrow_screens(opened):
-    opened.find_element("id", "scheme").click()
-    assert value(opened, "getComputedStyle(document.body).backgroundColor") == "rgb(23, 24, 27)"
-    opened.find_element("id", "scheme").click()
-    assert value(opened, "getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    opened.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    )
-    try:
-        until(lambda: value(opened, "window.innerWidth") == 360)
-        assert value(opened, "document.documentElement.scrollWidth") <= 360
-    finally:
-        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    check_schemes_and_narrow_screen(opened)

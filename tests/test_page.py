@@ -10,7 +10,7 @@ import pytest
 
 plotly = pytest.importorskip("plotly")
 
-from page_browser import browser, load, narrow_width, until, value  # noqa: E402, F401 - a fixture
+from page_browser import browser, check_schemes_and_narrow_screen, load, until, value  # noqa: E402, F401 - a fixture
 
 from nasbench.analysis import page, page_data, page_table  # noqa: E402
 from nasbench.analysis.comparison import compare  # noqa: E402
@@ -193,8 +193,4 @@ def test_a_cell_and_its_neighbours(opened):
 
 @pytest.mark.slow
 def test_colour_schemes_and_narrow_screens(opened):
-    opened.find_element("id", "scheme").click()
-    assert value(opened, "getComputedStyle(document.body).backgroundColor") == "rgb(23, 24, 27)"
-    opened.find_element("id", "scheme").click()
-    assert value(opened, "getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert narrow_width(opened) <= 360
+    check_schemes_and_narrow_screen(opened)
