@@ -10,6 +10,8 @@ A claim is a contrast of two entrants, or a number of one, computed here from th
 - *amount* ("there is so much of it"): as a contrast with nothing.
 - *correlation* (of predicted and true scores; of two predictors or of one): agrees where the interval is above 0 and the difference,
   or the correlation of one, at least 0.05; disagrees where it is below by as much.
+- *hypervolume* ("A finds better sets of trade-offs than B"): the share of the true front's hypervolume that A covers beyond B,
+  averaged over data sets; agrees where the interval is above 0 and the difference at least 0.005; disagrees where it is below by as much.
 
 Bootstrap intervals over runs, drawn within each data set: they hold for these data sets and say nothing about others.
 """
@@ -33,10 +35,11 @@ from .statistics import Estimate
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Verdict: TypeAlias = Literal["agrees", "disagrees", "can't be told here"]
-Kind: TypeAlias = Literal["contrast", "not worse", "ratio", "amount", "correlation"]
+Kind: TypeAlias = Literal["contrast", "not worse", "ratio", "amount", "correlation", "hypervolume"]
 
 SMALLEST_RATIO = 1.1  # of seconds: a tenth is worth naming
 SMALLEST_CORRELATION = 0.05  # difference of rank correlations that is worth naming
+SMALLEST_VOLUME = 0.005  # difference of covered hypervolume that is worth naming: half a per cent of the true front's
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +119,16 @@ def judge(kind: Kind, estimate: Estimate) -> Verdict:
         if low > 1.0 and value >= SMALLEST_RATIO:
             return "agrees"
         return "disagrees" if high < 1.0 and value <= 1.0 / SMALLEST_RATIO else "can't be told here"
-    smallest = SMALLEST_CORRELATION if kind == "correlation" else SMALLEST_EFFECT
+    smallest = {"correlation": SMALLEST_CORRELATION, "hypervolume": SMALLEST_VOLUME}.get(kind, SMALLEST_EFFECT)
     if low > 0.0 and value >= smallest:
         return "agrees"
     return "disagrees" if high < 0.0 and value <= -smallest else "can't be told here"
 
 
 def find(claims: Sequence[Claim], folders: Sequence[Path]) -> list[Finding]:
-    """Hold claims about searches against the records of several results folders; those about predictors: `findings_predictors.py`.
+    """Hold claims about searches with one objective against the records of several results folders.
+
+    Those with several objectives: `findings_pareto.py`; those about predictors: `findings_predictors.py`.
 
     Of the folders with both entrants the one with most data sets speaks, of these the one with most runs.
 
@@ -164,11 +169,18 @@ def _speak(claim: Claim, experiment: Experiment, runs: dict[str, list[Runs]]) ->
         samples = [tuple(_values(claim, problems[name], each) for each in found) for name, found in runs.items()]
         estimate = mean_difference(samples, rng)
     number = min(len(each) for found in runs.values() for each in found)
+    return finding_of(claim, experiment, estimate, number, tuple(runs))
+
+
+def finding_of(
+    claim: Claim, experiment: Experiment, estimate: Estimate, runs: int, datasets: tuple[str, ...]
+) -> Finding:
+    """Return a claim with what an experiment says of it; arguments as in `Finding`."""
     names = tuple(experiment.titles[name] for name in (claim.first, claim.second) if name)
     verdict = judge(claim.kind, estimate)
     commit = str((experiment.provenance.get("code") or {}).get("commit", "unknown"))[:10]
     series = f"{experiment.series}, recorded at commit {commit}"
-    return Finding(claim, estimate, verdict, number, tuple(runs), series, "", names)
+    return Finding(claim, estimate, verdict, runs, datasets, series, "", names)
 
 
 def _values(claim: Claim, problem: Problem, runs: Runs) -> FloatArray:

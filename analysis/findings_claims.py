@@ -27,6 +27,11 @@ ENCODING = (
 EARLY = "Li et al., JMLR 2018, arXiv:1603.06560"
 FALKNER = "Falkner et al., ICML 2018, arXiv:1807.01774"
 FULL = "One table of small networks; a run's budget is worth about 100 full trainings of random cells."
+ELSKEN = "Elsken et al., ICLR 2019, arXiv:1804.09081"
+FROM_SCRATCH = (
+    "Every network is trained from scratch here, where the paper's children inherit weights; a run has about 100 trainings, the paper's "
+    "thousands."
+)
 RACE = "A difference in detail remains between the two programs under one name; it is not noise."
 
 CLAIMS = (
@@ -56,13 +61,13 @@ CLAIMS = (
           "regularized-evolution", measure="gap"),
     Claim("Evolution spends trainings on cells it has trained before", REPEATS,
           "amount", "regularized-evolution", measure="repeats"),
-    Claim("Our TPE is no worse than Optuna's at equal settings", "issue 6 of this project", "not worse", "tpe",
+    Claim("Our TPE is no worse than Optuna's at equal settings", "this project's expectation", "not worse", "tpe",
           "optuna-tpe-equal", 1.0, RACE),
-    Claim("Our TPE is no worse than Optuna's with its defaults", "issue 6 of this project", "not worse", "tpe", "optuna-tpe",
+    Claim("Our TPE is no worse than Optuna's with its defaults", "this project's expectation", "not worse", "tpe", "optuna-tpe",
           1.0, "Optuna's defaults take a tenth of the observations as good, ours ceil(sqrt(n) / 4), and 10 random starts, ours 20."),
-    Claim("Our SMAC is no worse than SMAC3 at equal settings", "issue 6 of this project", "not worse", "smac-racing", "smac3",
+    Claim("Our SMAC is no worse than SMAC3 at equal settings", "this project's expectation", "not worse", "smac-racing", "smac3",
           1.0, RACE),
-    Claim("Our SMAC is no worse than SMAC3 at equal settings, without racing", "issue 6 of this project", "not worse",
+    Claim("Our SMAC is no worse than SMAC3 at equal settings, without racing", "this project's expectation", "not worse",
           "smac-no-race", "smac3-no-race", 1.0, RACE),
     Claim("Starting from the ten best cells of CIFAR-10 saves evolution time to the same regret", WARM, "ratio", "evolution-warm",
           "evolution-scratch"),
@@ -103,10 +108,21 @@ PREDICTOR_CLAIMS = (
 )  # fmt: skip
 """Of predictors inside strategies: keys of `nasbench.predictor_quality.PREDICTORS`."""
 
-NOT_YET = (
-    ("Zero-cost proxies against parameters: needs the proxy columns of a table."),
-    (
-        "LEMONADE's sampling by cheap objectives: needs hypervolumes of a recorded Pareto protocol, which are not read here."
-    ),
-)
+PARETO_CLAIMS = (
+    Claim("LEMONADE's sampling by the density of cheap objectives finds better trade-offs than uniform sampling", ELSKEN,
+          "hypervolume", "lemonade", "lemonade-uniform", differs=FROM_SCRATCH),
+    Claim("The same, early (a quarter of the budget)", ELSKEN, "hypervolume", "lemonade", "lemonade-uniform", 0.25,
+          FROM_SCRATCH),
+    Claim("LEMONADE finds better trade-offs than random search", ELSKEN, "hypervolume", "lemonade", "random-search",
+          differs=FROM_SCRATCH),
+    Claim("NSGA-II finds better trade-offs than random search", "Lu et al., GECCO 2019, arXiv:1810.03522", "hypervolume",
+          "nsga2", "random-search"),
+    Claim("Searching for trade-offs finds better ones than searching for accuracy: NSGA-II against evolution",
+          "Lu et al., GECCO 2019, arXiv:1810.03522", "hypervolume", "nsga2", "regularized-evolution"),
+    Claim("MnasNet's soft reward covers more of the front than its hard one", "Tan et al., CVPR 2019, arXiv:1807.11626",
+          "hypervolume", "mnasnet", "mnasnet-hard"),
+)  # fmt: skip
+"""Entrants of nas-bench-201-pareto and nas-bench-201-pareto-latency."""
+
+NOT_YET = ("Zero-cost proxies against parameters: needs a table with proxies beside it.",)
 """What this page does not compute, each with the reason."""

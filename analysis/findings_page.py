@@ -20,7 +20,9 @@ RULES = (
     "times to the median final regret of the search from scratch, runs that never arrive censored at the seconds they spent; "
     "agrees where the interval is above 1 and the ratio at least 1.1. *Correlation*: Spearman's, of predicted and true scores of held-out "
     "cells, or its difference between two predictors; agrees where the interval is above 0 and the value at least 0.05, disagrees "
-    "where it is below by as much. Intervals are over seeds (of predictors: over draws of cells), for these data sets; "
+    "where it is below by as much. *Trade-offs*: difference of the shares of the true front's hypervolume that the sets found "
+    "cover, averaged over data sets; agrees where the interval is above 0 and the difference at least half a per cent. Intervals "
+    "are over seeds (of predictors: over draws of cells), for these data sets; "
     "each stands by itself, so that of many claims a few may be judged wrongly by chance."
 )
 
@@ -74,6 +76,8 @@ def found(finding: Finding) -> str:
         return f"{value:.2f} times [{low:.2f}, {high:.2f}]"
     if finding.claim.kind == "correlation":
         return f"{'difference ' if finding.claim.second else ''}{written(finding.estimate)}"
+    if finding.claim.kind == "hypervolume":
+        return f"{100 * value:.2f} % of the true hypervolume [{100 * low:.2f}, {100 * high:.2f}]"
     if finding.claim.measure == "repeats":
         return f"{100 * value:.1f} % of trainings [{100 * low:.1f}, {100 * high:.1f}]"
     if finding.claim.kind == "not worse":

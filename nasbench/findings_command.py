@@ -22,13 +22,15 @@ def add_findings_command(command: AddCommand) -> None:
 
 def _findings(options: argparse.Namespace) -> None:
     from nasbench.analysis.findings import find
-    from nasbench.analysis.findings_claims import CLAIMS, PREDICTOR_CLAIMS
+    from nasbench.analysis.findings_claims import CLAIMS, PARETO_CLAIMS, PREDICTOR_CLAIMS
     from nasbench.analysis.findings_page import draw, to_markdown
+    from nasbench.analysis.findings_pareto import find_in_sets
     from nasbench.analysis.findings_predictors import find_in_measured
     from nasbench.analysis.predictors import is_measured
 
     measured = [folder for folder in options.results if is_measured(folder)]
-    found = find(CLAIMS, [folder for folder in options.results if folder not in measured])
+    searches = [folder for folder in options.results if folder not in measured]
+    found = find(CLAIMS, searches) + find_in_sets(PARETO_CLAIMS, searches)
     found += find_in_measured(PREDICTOR_CLAIMS, measured)
     images = options.out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)

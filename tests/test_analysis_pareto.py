@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_table import PROTOCOL, full_table, write_protocol
 
+from nasbench.analysis.findings import Claim
+from nasbench.analysis.findings_page import to_markdown
+from nasbench.analysis.findings_pareto import find_in_sets
 from nasbench.analysis.pareto import TrueFront, attained, compare_sets, follow, true_fronts
 from nasbench.analysis.pareto_report import pareto_report
 from nasbench.analysis.records import RecordError, read_experiment
@@ -170,6 +173,33 @@ def test_compared_sets_are_those_of_the_records(tmp_path, here):  # noqa: F811
         if (dataset, 1) in found.best:
             assert found.best[dataset, 1] == min(gaps, key=gaps.get)
     assert found.faults == ()
+
+
+def test_claims_about_trade_offs_are_differences_of_covered_hypervolume(tmp_path, here):  # noqa: F811
+    experiment = results(tmp_path)
+    sets = compare_sets(experiment)
+    claim = Claim("Evolution finds better trade-offs", "Somebody 2020", "hypervolume", "evolution", "random")
+    early = dataclasses.replace(claim, share=experiment.checkpoints[0])
+    several = find_in_sets([claim, early], [experiment.folder])
+    for number, found in ((-1, several[0]), (0, several[1])):
+        gaps = {
+            name: np.mean(
+                [np.nan_to_num(sets.scores[dataset, name].gap[:, number], nan=1.0) for dataset in ("fast", "slow")]
+            )
+            for name in ("random", "evolution")
+        }
+        assert found.estimate.value == pytest.approx(gaps["random"] - gaps["evolution"], abs=1e-12)
+        assert found.estimate.low <= found.estimate.value <= found.estimate.high
+        assert (found.runs, found.datasets) == (4, ("fast", "slow"))
+    assert "of the true hypervolume [" in to_markdown(several, "")
+
+
+def test_claims_about_trade_offs_need_records_with_several_objectives(tmp_path, here):  # noqa: F811
+    one = results(tmp_path, PROTOCOL)
+    claim = Claim("Evolution finds better trade-offs", "Somebody 2020", "hypervolume", "evolution", "random")
+    (found,) = find_in_sets([claim], [one.folder])
+    assert (found.estimate, found.verdict) == (None, "can't be told here")
+    assert "with several objectives" in found.reason
 
 
 def test_report_writes_table_figures_and_page(tmp_path, here):  # noqa: F811

@@ -12,8 +12,9 @@ from synthetic_records import write_walks
 
 from nasbench.analysis.comparison import generator
 from nasbench.analysis.findings import Claim, Finding, find, judge, mean_difference, saving
-from nasbench.analysis.findings_claims import CLAIMS, PREDICTOR_CLAIMS
+from nasbench.analysis.findings_claims import CLAIMS, PARETO_CLAIMS, PREDICTOR_CLAIMS
 from nasbench.analysis.findings_page import found, to_markdown
+from nasbench.analysis.findings_pareto import find_in_sets
 from nasbench.analysis.findings_predictors import find_in_measured
 from nasbench.analysis.records import Problem, Runs
 from nasbench.analysis.statistics import Estimate
@@ -83,7 +84,7 @@ def test_saving_counts_runs_that_never_arrive_with_all_they_spent() -> None:
 
 
 def test_without_records_nothing_is_told() -> None:
-    found = find(CLAIMS, []) + find_in_measured(PREDICTOR_CLAIMS, [])
+    found = find(CLAIMS, []) + find_in_sets(PARETO_CLAIMS, []) + find_in_measured(PREDICTOR_CLAIMS, [])
     assert {each.verdict for each in found} == {"can't be told here"}
     assert all("no recorded runs" in each.reason for each in found)
 
