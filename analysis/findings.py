@@ -56,7 +56,7 @@ class Claim:
         share: share of the budget at which regrets are read.
         differs: what is different here from the paper, said where the verdict is no agreement.
         measure: of an amount: `gap` (observed minus true accuracy of the incumbent) or `repeats` (share of trainings spent
-            on cells trained before).
+            on cells trained before); of a proxy's correlation: `within` equal parameters, or in the `best` tenth; else over all cells.
         cells: of a correlation: number of cells that the predictors were trained on.
         fidelities: what is claimed is about cheap fidelities, so that data sets with one alone can't speak to it.
     """
@@ -68,7 +68,7 @@ class Claim:
     second: str = ""
     share: float = 1.0
     differs: str = ""
-    measure: Literal["", "gap", "repeats"] = ""
+    measure: Literal["", "gap", "repeats", "within", "best"] = ""
     cells: int = 0
     fidelities: bool = False
 
@@ -128,7 +128,8 @@ def judge(kind: Kind, estimate: Estimate) -> Verdict:
 def find(claims: Sequence[Claim], folders: Sequence[Path]) -> list[Finding]:
     """Hold claims about searches with one objective against the records of several results folders.
 
-    Those with several objectives: `findings_pareto.py`; those about predictors: `findings_predictors.py`.
+    Those with several objectives: `findings_pareto.py`; those about predictors: `findings_predictors.py`; about proxies:
+    `findings_proxies.py`.
 
     Of the folders with both entrants the one with most data sets speaks, of these the one with most runs.
 

@@ -124,5 +124,20 @@ PARETO_CLAIMS = (
 )  # fmt: skip
 """Entrants of nas-bench-201-pareto and nas-bench-201-pareto-latency."""
 
-NOT_YET = ("Zero-cost proxies against parameters: needs a table with proxies beside it.",)
-"""What this page does not compute, each with the reason."""
+ABDELFATTAH = "Abdelfattah et al., ICLR 2021, arXiv:2101.08134"
+SMALL_NETWORKS = "Networks of one cell and up to some thousand parameters here, of fifteen cells there."
+PROXY_CLAIMS = (
+    Claim("synflow ranks cells better than their number of parameters does", ABDELFATTAH, "correlation", "synflow",
+          "parameters", differs=SMALL_NETWORKS),
+    Claim("naswot ranks cells better than their number of parameters does", "Mellor et al., ICML 2021, arXiv:2006.04647",
+          "correlation", "naswot", "parameters", differs=SMALL_NETWORKS),
+    Claim("zen ranks cells better than their number of parameters does", "Lin et al., ICCV 2021, arXiv:2102.01063",
+          "correlation", "zen", "parameters", differs=SMALL_NETWORKS),
+    Claim("synflow says more than size: it ranks cells of equal parameters", ABDELFATTAH, "correlation", "synflow",
+          measure="within", differs=SMALL_NETWORKS),
+    Claim("naswot says more than size: it ranks cells of equal parameters", "Mellor et al., ICML 2021, arXiv:2006.04647",
+          "correlation", "naswot", measure="within", differs=SMALL_NETWORKS),
+    Claim("synflow still ranks the best tenth of the cells", ABDELFATTAH, "correlation", "synflow", measure="best",
+          differs=SMALL_NETWORKS),
+)  # fmt: skip
+"""Of proxies in `nasbench.proxy_table.NAMES`."""

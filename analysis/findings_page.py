@@ -8,7 +8,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from .findings import Finding
-from .findings_claims import NOT_YET
 from .predictors import written
 from .style import BLACK, COLOURS, TEXT_WIDTH, save, styled
 
@@ -22,7 +21,7 @@ RULES = (
     "cells, or its difference between two predictors; agrees where the interval is above 0 and the value at least 0.05, disagrees "
     "where it is below by as much. *Trade-offs*: difference of the shares of the true front's hypervolume that the sets found "
     "cover, averaged over data sets; agrees where the interval is above 0 and the difference at least half a per cent. Intervals "
-    "are over seeds (of predictors: over draws of cells), for these data sets; "
+    "are over seeds (of predictors: over draws of cells; of proxies: over cells), for these data sets; "
     "each stands by itself, so that of many claims a few may be judged wrongly by chance."
 )
 
@@ -49,7 +48,7 @@ def to_markdown(findings: Sequence[Finding], figure: str, pages: Sequence[str] =
     ]
     lines += [
         "",
-        "n: runs on each data set of the entrant with fewer; of predictors, draws of cells. Compared were:",
+        "n: runs on each data set of the entrant with fewer; of predictors, draws of cells; of proxies, cells. Compared were:",
         "",
     ]
     for each in findings:
@@ -63,7 +62,7 @@ def to_markdown(findings: Sequence[Finding], figure: str, pages: Sequence[str] =
     lines += [f"- {each.claim.text} ({each.claim.source}). {each.claim.differs}".rstrip() for each in against]
     if not against:
         lines.append("Nowhere.")
-    lines += ["", "## Not computed here", "", *(f"- {text}" for text in NOT_YET), ""]
+    lines.append("")
     return "\n".join(lines)
 
 

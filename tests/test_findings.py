@@ -12,10 +12,11 @@ from synthetic_records import write_walks
 
 from nasbench.analysis.comparison import generator
 from nasbench.analysis.findings import Claim, Finding, find, judge, mean_difference, saving
-from nasbench.analysis.findings_claims import CLAIMS, PARETO_CLAIMS, PREDICTOR_CLAIMS
+from nasbench.analysis.findings_claims import CLAIMS, PARETO_CLAIMS, PREDICTOR_CLAIMS, PROXY_CLAIMS
 from nasbench.analysis.findings_page import found, to_markdown
 from nasbench.analysis.findings_pareto import find_in_sets
 from nasbench.analysis.findings_predictors import find_in_measured
+from nasbench.analysis.findings_proxies import find_in_proxies, is_report
 from nasbench.analysis.records import Problem, Runs
 from nasbench.analysis.statistics import Estimate
 
@@ -84,7 +85,8 @@ def test_saving_counts_runs_that_never_arrive_with_all_they_spent() -> None:
 
 
 def test_without_records_nothing_is_told() -> None:
-    found = find(CLAIMS, []) + find_in_sets(PARETO_CLAIMS, []) + find_in_measured(PREDICTOR_CLAIMS, [])
+    found = find(CLAIMS, []) + find_in_sets(PARETO_CLAIMS, [])
+    found += find_in_measured(PREDICTOR_CLAIMS, []) + find_in_proxies(PROXY_CLAIMS, [])
     assert {each.verdict for each in found} == {"can't be told here"}
     assert all("no recorded runs" in each.reason for each in found)
 
@@ -145,3 +147,27 @@ def test_page_prints_units_and_names_what_contradicts() -> None:
         against, claim=dataclasses.replace(claim, kind="ratio"), estimate=Estimate(2.0, 1.5, 2.5)
     )
     assert found(ratio) == "2.00 times [1.50, 2.50]"
+
+
+def test_claims_about_proxies_are_read_from_their_report(tmp_path: Path) -> None:
+    kinds = ("spearman", "within", "spearman_best", "above_size")
+    heads = ["dataset", "proxy", "cells", *(f"{kind}{end}" for kind in kinds for end in ("", "_low", "_high"))]
+    synflow = ["mnist1d", "synflow", 4930, 0.84, 0.83, 0.85, 0.02, 0.01, 0.03, 0.4, 0.3, 0.5, 0.06, 0.05, 0.07]
+    zen = ["mnist1d", "zen", 4930, 0.6, 0.5, 0.7, 0.1, 0.0, 0.2, 0.1, 0.0, 0.2, -0.2, -0.3, -0.1]
+    assert not is_report(tmp_path)
+    text = "\n".join(",".join(map(str, line)) for line in (heads, synflow, zen))
+    (tmp_path / "proxies.csv").write_text(text + "\n", encoding="utf-8")
+    assert is_report(tmp_path)
+    by_text = {each.claim.text: each for each in find_in_proxies(PROXY_CLAIMS, [tmp_path])}
+    better = by_text["synflow ranks cells better than their number of parameters does"]
+    assert (better.estimate, better.verdict, better.runs) == (Estimate(0.06, 0.05, 0.07), "agrees", 4930)
+    within = by_text["synflow says more than size: it ranks cells of equal parameters"]
+    assert (within.estimate, within.verdict) == (Estimate(0.02, 0.01, 0.03), "can't be told here")
+    assert by_text["synflow still ranks the best tenth of the cells"].verdict == "agrees"
+    assert by_text["zen ranks cells better than their number of parameters does"].verdict == "disagrees"
+    assert (
+        "no recorded runs of proxy naswot"
+        in by_text["naswot says more than size: it ranks cells of equal parameters"].reason
+    )
+    with pytest.raises(ValueError, match="compared with 'parameters'"):
+        find_in_proxies([Claim("x", "y", "correlation", "synflow", "zen")], [tmp_path])
