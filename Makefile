@@ -2,15 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEVICE ?= cpu
+RUNS ?=
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: help bench bench-live test check paper compare-all table-small kill-test perf report clean lock setup setup-all
+.PHONY: help bench bench-live test check paper compare-more table-small kill-test perf report clean lock setup setup-all
 
 help:           ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-bench: setup    ## Compare search strategies and optimizers; prints the tables and names the files (report.html among them).
-	$(BIN)/nasbench run nas-bench-201
+bench: setup    ## Compare all search strategies and optimizers; prints the tables and names the files. RUNS=10: a quick look.
+	$(BIN)/nasbench run nas-bench-201-all $(if $(RUNS),--runs $(RUNS))
 	$(BIN)/nasbench run optimizers
 
 test: setup-all ## Run all tests.
@@ -21,13 +22,14 @@ check: setup-all ## Lint, format and types: what CI asks for.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-paper: setup    ## All strategies, 500 runs each, resumable (over an hour on two cores); `make compare-all` makes 100.
+paper: setup    ## All strategies, 500 runs each, resumable.
 	$(BIN)/nasbench run nas-bench-201-all --runs 500
 
-compare-all: setup ## All strategies, 100 runs each; two objectives; transfer.
-	$(BIN)/nasbench run nas-bench-201-all
+compare-more: setup ## Two objectives; transfer between data sets; our TPE and SMAC beside other libraries'.
 	$(BIN)/nasbench run nas-bench-201-pareto
+	$(BIN)/nasbench run nas-bench-201-pareto-latency
 	$(BIN)/nasbench run nas-bench-201-transfer
+	$(BIN)/nasbench run nas-bench-201-opponents
 
 bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves bit for bit.
 	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --runs 12
@@ -44,7 +46,7 @@ perf: setup-all ## Measure speed, each figure beside a named alternative in the 
 	$(BIN)/python -m nasbench.perf_pipeline --device $(DEVICE)
 
 report: setup   ## Make tables and figures again from the recorded runs.
-	$(BIN)/nasbench report results/nas-bench-201
+	$(BIN)/nasbench report results/nas-bench-201-all
 
 clean:          ## Remove results and the environment.
 	rm -rf results builds .venv build dist *.egg-info
