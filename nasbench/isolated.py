@@ -31,7 +31,8 @@ HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "sklearn")
 """What a strategy must not load before it runs: `nasbench list` reads all of them in a fraction of a second."""
 
 FORBIDDEN = ("h5py", "nasbench.table", "nasbench.tabular", "nasbench.live", "nasbench.search")
-"""What a strategy has no business with: whoever opens a table can read its test columns."""
+"""What a strategy has no business with: whoever opens a table can read its test columns. h5py may be loaded by a library of the
+strategy's for that library's own purposes (`nasbench/watch.py` tells the two apart)."""
 
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nasbench.isolated import main; main()"
 
@@ -64,8 +65,8 @@ def run_isolated(
 
     Returns:
         `queries`: list of [architecture, epochs]; `ended`; `error`: traceback or None; `output`: what it printed; `loaded`:
-        heavy modules that importing it loaded; `forbidden`: modules of `FORBIDDEN` that it loaded; `acts`: kind -> list of
-        what it did (kinds: files, environment, clock, network, frames).
+        heavy modules that importing it loaded; `forbidden`: modules of `FORBIDDEN` that it loaded, and no library for itself;
+        `acts`: kind -> list of what it did (kinds: files, environment, clock, network, frames).
 
     Raises:
         ProcessFailed: the child crashed or ran out of time.
@@ -136,7 +137,8 @@ def _serve(request: dict[str, Any]) -> dict[str, Any]:
         except BaseException:  # whatever a strategy raises is for the report
             report["error"] = traceback.format_exc()
     report["output"] = output.getvalue()
-    report["forbidden"] = [name for name in FORBIDDEN if name in sys.modules and name not in before]
+    loaded = [name for name in FORBIDDEN if name in sys.modules and name not in before]
+    report["forbidden"] = [name for name in loaded if name.startswith("nasbench.") or name in watch.imported]
     report["acts"] = watch.acts
     return report
 

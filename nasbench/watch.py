@@ -5,11 +5,16 @@ none, so that these functions are wrapped. An act counts when the folder's code 
 do all the time (reading files, the environment, the clock), only when that code called it with nothing but the standard
 library between. What happens during an import is the imported library's doing and doesn't count. Values that C code reads
 by itself, and functions that were imported by name before the watch began, are not seen.
+
+The same holds for modules: one counts as imported by the folder's code if that code asked for it, not if a library that it
+imported did so for itself (emcee, which SMAC3 needs, looks whether h5py is there).
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import importlib
 import inspect
 import os
 import sys
@@ -33,10 +38,12 @@ class Watch:
 
     Attributes:
         acts: kind of act (one of `KINDS`) -> what was done, each once.
+        imported: names of packages that the watched code asked for, or this project's own code in its place.
     """
 
     def __init__(self) -> None:
         self.acts: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        self.imported: set[str] = set()
         self._folder: str | None = None
         self._inside = False
         # Callers that an act passes through on its way to the code it is counted to; frozen modules are standard ones.
@@ -51,6 +58,8 @@ class Watch:
         environment: Any = type(os.environ)
         environment.__getitem__ = self._wrap(environment.__getitem__, "environment", "os.environ[{1!r}]")
         environment.__iter__ = self._wrap(environment.__iter__, "environment", "iterates over os.environ")
+        builtins.__import__ = self._wrap_import(builtins.__import__)
+        importlib.import_module = self._wrap_import(importlib.import_module)
 
     @contextlib.contextmanager
     def watching(self, folder: str) -> Iterator[None]:
@@ -65,6 +74,21 @@ class Watch:
         def wrapped(*arguments: Any, **named: Any) -> Any:
             self._note(kind, text.format(*arguments), self._standard)
             return function(*arguments, **named)
+
+        return wrapped
+
+    def _wrap_import(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(name: str, *arguments: Any, **named: Any) -> Any:
+            if self._folder is not None and not self._inside:
+                self._inside = True
+                try:
+                    frame = sys._getframe(1)
+                    ours = str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+                    if ours or self._responsible(frame, None):
+                        self.imported.add(name.partition(".")[0])
+                finally:
+                    self._inside = False
+            return function(name, *arguments, **named)
 
         return wrapped
 

@@ -75,12 +75,12 @@ class Fence:
 
 
 def ask_and_tell(
-    ask: Callable[[], Architecture], tell: Callable[[Observation], None], fence: Fence, epochs: int
+    ask: Callable[[], Architecture | None], tell: Callable[[Observation], None], fence: Fence, epochs: int
 ) -> Search:
-    """Search with a library, without end.
+    """Search with a library, as long as it has something to ask.
 
     Args:
-        ask: the library's next architecture.
+        ask: the library's next architecture; None: it has no further one.
         tell: gives it the answer to what it was asked last.
         fence: of the run.
         epochs: fidelity that is asked for.
@@ -88,6 +88,8 @@ def ask_and_tell(
     while True:
         with fence.inside():
             architecture = ask()
+        if architecture is None:
+            return
         observation = yield Query(architecture, epochs)
         with fence.inside():
             tell(observation)
