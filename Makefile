@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEVICE ?= cpu
 RUNS ?=
+VENUE ?=
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
 .PHONY: help bench bench-live test check paper compare-more table-small kill-test perf report clean lock setup setup-all
@@ -25,7 +26,7 @@ check: setup-all ## Lint, format and types: what CI asks for.
 paper: setup    ## All strategies, 500 runs each, resumable.
 	$(BIN)/nasbench run nas-bench-201-all --runs 500
 
-compare-more: setup ## Two objectives; transfer between data sets; our TPE and SMAC beside other libraries'.
+compare-more: .venv/.setup-opponents ## Two objectives; transfer between data sets; our TPE and SMAC beside other libraries'.
 	$(BIN)/nasbench run nas-bench-201-pareto
 	$(BIN)/nasbench run nas-bench-201-pareto-latency
 	$(BIN)/nasbench run nas-bench-201-transfer
@@ -43,16 +44,17 @@ kill-test: setup-all ## 200 SIGKILLs to workers and supervisors of builds (CI ma
 
 perf: setup-all ## Measure speed, each figure beside a named alternative in the same run.
 	$(BIN)/python -m nasbench.perf
+	$(BIN)/python -m nasbench.perf_report
 	$(BIN)/python -m nasbench.perf_pipeline --device $(DEVICE)
 
-report: setup   ## Make tables and figures again from the recorded runs.
-	$(BIN)/nasbench report results/nas-bench-201-all
+report: setup   ## Make tables and figures again from the recorded runs; VENUE=neurips, icml, jmlr, ...: in its widths and fonts.
+	$(BIN)/nasbench report results/nas-bench-201-all $(if $(VENUE),--venue $(VENUE))
 
 clean:          ## Remove results and the environment.
 	rm -rf results builds .venv build dist *.egg-info
 
 lock:           ## Resolve exact versions anew (needs uv; torch stays at the release that the tables were built with).
-	uv pip compile pyproject.toml --extra report --extra opponents --universal --python-version 3.11 --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --extra report --universal --python-version 3.11 --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header -q -c requirements.lock -o requirements-all.lock
 
 setup: .venv/.setup
@@ -66,6 +68,11 @@ setup-all: .venv/.setup-all
 .venv/.setup: .venv/bin/python requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# Optuna, CMA-ES and SMAC3 with what they need; none of it is torch.
+.venv/.setup-opponents: .venv/.setup requirements-all.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements-all.lock -e '.[opponents]'
 	@touch $@
 
 .venv/.setup-all: .venv/.setup requirements-all.lock

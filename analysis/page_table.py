@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-import nasbench.data
 from nasbench.table import Table, TableError
+from nasbench.table_file import table_file
 
 from . import captions
 from .drawing import edges_of
@@ -24,8 +24,7 @@ def find_table(experiment: Experiment) -> Path | None:
     if not name:
         return None
     stem = name.removesuffix(".h5")
-    places = (Path(nasbench.data.__path__[0]) / f"{stem}.h5", experiment.folder / f"{stem}.h5")
-    return next((path for path in places if path.is_file()), None)
+    return table_file(stem, experiment.folder) or table_file(f"{stem}.h5", experiment.folder)
 
 
 def table_mark(experiment: Experiment) -> str:

@@ -18,6 +18,7 @@ from nasbench.optimizer_seal import seal_optimizers
 from nasbench.optimizer_table import LOSSES, OptimizerTable, Rows, open_optimizer_table
 from nasbench.protocol import ProtocolError
 from nasbench.table import TableError
+from nasbench.table_file import table_file
 
 REPORT = "nasbench.analysis.optimizer_report"
 """Module with `report(table, folder)`, which makes tables and figures; found by name, since the library imports no analysis."""
@@ -153,16 +154,13 @@ def summary(table: OptimizerTable) -> list[str]:
 
 
 def _find_table(protocol: OptimizerProtocol, path: Path) -> Path:
-    import nasbench.data
-
-    shipped = Path(nasbench.data.__path__[0]) / f"{protocol.table}.h5"
-    for candidate in (shipped, path.parent / protocol.table):
-        if candidate.is_file():
-            return candidate
-    raise ProtocolError(
-        f"{path}: table {protocol.table!r} neither comes with the package nor lies beside the protocol; "
-        f"make it: nasbench build-optimizers {path.stem} {protocol.table}.h5"
-    )
+    found = table_file(protocol.table, path.parent)
+    if found is None:
+        raise ProtocolError(
+            f"{path}: table {protocol.table!r} neither comes with the package nor lies beside the protocol; "
+            f"make it: nasbench build-optimizers {path.stem} {protocol.table}.h5"
+        )
+    return found
 
 
 def _entrant(reference: str, protocol: OptimizerProtocol, table: OptimizerTable) -> OptimizerEntrant:
