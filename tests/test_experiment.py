@@ -142,7 +142,9 @@ def test_analysis_reads_every_run_without_a_fault(tmp_path, here):
 
 def test_provenance_is_of_those_who_computed(tmp_path, here, monkeypatch):
     def made_by(version):
-        monkeypatch.setattr(nasbench.experiment_json, "provenance", lambda: {"nasbench": version, "date": time.time_ns()})
+        monkeypatch.setattr(
+            nasbench.experiment_json, "provenance", lambda: {"nasbench": version, "date": time.time_ns()}
+        )
 
     def read():
         return json.loads((tmp_path / "results/experiment.json").read_text())
