@@ -68,7 +68,7 @@ CLAIMS = (
     Claim("Our SMAC is no worse than SMAC3 at equal settings", "this project's expectation", "not worse", "smac-racing", "smac3",
           1.0, RACE),
     Claim("Our SMAC is no worse than SMAC3 with its defaults", "this project's expectation", "not worse", "smac-racing",
-          "smac3-default", 1.0, "SMAC3's defaults start from 25 cells of a Sobol design, ours from 37 at random, and fit a forest less often."),
+          "smac3-default", 1.0, "SMAC3's defaults start from 25 cells of a Sobol design, ours from 37 random ones, and fit fewer forests."),
     Claim("Our SMAC is no worse than SMAC3 at equal settings, without racing", "this project's expectation", "not worse",
           "smac-no-race", "smac3-no-race", 1.0, RACE),
     Claim("Starting from the ten best cells of CIFAR-10 saves evolution time to the same regret", WARM, "ratio", "evolution-warm",
