@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nasbench.cli import make_parser
 from nasbench.load import load_strategy
 from nasbench.testing import check_strategy
 
@@ -80,6 +81,7 @@ def test_citation_file_is_valid() -> None:
         "CHANGELOG.md",
         "data/README.md",
         "docs/build.md",
+        "docs/guide.md",
         "docs/optimizers.md",
         "docs/table.md",
     ],
@@ -89,6 +91,17 @@ def test_links_lead_somewhere(document: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), f"{document} links to {target}"
+
+
+def test_readme_names_every_command_and_no_other() -> None:
+    parser = make_parser()
+    commands = next(action.choices for action in parser._actions if action.dest == "command")
+    assert isinstance(commands, dict)
+    text = (ROOT / "README.md").read_text()
+    assert not [name for name in commands if not re.search(rf"^nasbench {name}\s", text, flags=re.MULTILINE)]
+    for document in ("README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/build.md", "data/README.md"):
+        code = "\n".join(re.findall(r"`{1,3}[^`]+`{1,3}", (ROOT / document).read_text()))
+        assert not set(re.findall(r"(?:[`/\s])nasbench ([a-z][a-z-]+)", code)) - set(commands), document
 
 
 def test_readme_leaves_no_blank() -> None:
