@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
+from typing import Protocol
 
 import nasbench
 
 from . import scores, statistics
 from .comparison import ALPHA, FEW_RUNS, Comparison
+from .records import Experiment
 
 DATASET_TITLES = {
     "cifar10": "CIFAR-10",
@@ -19,6 +21,14 @@ DATASET_TITLES = {
 }
 LEVEL = f"{100 * statistics.LEVEL:g} %"
 POINTS = f"{100 * scores.SMALLEST_EFFECT:g} points"
+
+
+class Compared(Protocol):
+    """What was compared, run by run or set by set."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
 
 
 def dataset_title(dataset: str) -> str:
@@ -35,7 +45,7 @@ def quantity(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
-def budgets(comparison: Comparison) -> str:
+def budgets(comparison: Compared) -> str:
     """Say the budget of each data set and the rules that runs were charged by."""
     problems, protocol = comparison.experiment.problems, comparison.experiment.protocol
     values = [quantity(problem.budget) for problem in problems.values()]
@@ -73,10 +83,12 @@ def sample(comparison: Comparison) -> str:
     else:
         parts = (f"{number} ({', '.join(names)})" for number, names in by_number.items())
         text = f"Independent runs on each data set: n = {'; '.join(parts)}"
-    fewest = min(found.summary.runs for found in comparison.scores.values())
-    if fewest < FEW_RUNS:
-        text += f" (with fewer than {FEW_RUNS} the intervals are too short)"
-    return text + "."
+    return f"{text}{few(min(found.summary.runs for found in comparison.scores.values()))}."
+
+
+def few(runs: int) -> str:
+    """Say that there are too few runs for the intervals, or nothing."""
+    return f" (with fewer than {FEW_RUNS} the intervals are too short)" if runs < FEW_RUNS else ""
 
 
 def marks() -> str:
@@ -121,7 +133,7 @@ def omissions(comparison: Comparison) -> str:
     return f" Records missing or left out: {number}, named in summary.md." if number else ""
 
 
-def source(comparison: Comparison) -> str:
+def source(comparison: Compared) -> str:
     """Say table, digests, protocol and versions."""
     experiment = comparison.experiment
     code = experiment.provenance.get("code", {})

@@ -70,11 +70,12 @@ def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTab
     text = (
         f"Optimizers {RULESET_WORDS[ruleset.name]}, over {len(ruleset.tasks)} tasks. Profile score: performance "
         "profile of the median steps to target, integrated to four times the fastest of this pool (optimizers: "
-        f"{len(ruleset.optimizers)}, pool {ruleset.pool}); it changes with the pool. Speed-up: geometric mean over "
-        f"tasks of how many times fewer steps than tuned {frozen} are needed; it does not. ± half the width of the "
-        "95 % bootstrap interval, seeds resampled within each task, targets held. Targets reached: tasks whose "
-        "target the median run reaches. A step: gradients computed, as counted; milliseconds, measured with the "
-        "gradient on a busy machine, median over tasks, not ranked on; the same over SGD's on the same task, "
+        f"{len(ruleset.optimizers)}, pool {ruleset.pool}); it changes with the pool. Speed-up: how many times fewer "
+        f"steps than tuned {frozen} to the smoothed loss at which the worse of the two ends, geometric mean over tasks; "
+        "it does not change with the pool. ± half the width of the 95 % bootstrap interval, seeds resampled within each "
+        "task, targets held. Targets reached: tasks whose target the median run reaches. A step: gradients computed, as "
+        "counted; milliseconds, measured with the gradient on a busy machine, median over tasks, not ranked on; the same "
+        "over SGD's on the same task, "
         "median. By work: "
         f"{'the same as by steps, since each computes one gradient a step' if work.same else 'as counted'}. Bold: "
         f"best of the column.{_stamp(comparison)}"
@@ -310,14 +311,19 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
             "",
         ]
     if comparison.ledger:
-        lines += ["## Learned optimizers", ""]
+        lines += [
+            "## Learned optimizers",
+            "",
+            "Final test loss on each task and horizon (in brackets: how it differs from what was meta-trained on), and after how many "
+            f"tasks the work that is saved, beside tuned {_frozen(comparison)} with its tuning, makes good for the meta-training.",
+            "",
+        ]
         for row in comparison.ledger:
             better = "below" if row.final < row.baseline_final else "not below"
-            pays = f"pays after {int(np.ceil(row.break_even)):,} tasks" if np.isfinite(row.break_even) else "never pays"
             lines.append(
                 f"- {comparison.title(row.optimizer)} on {task_title(row.task)} at {row.horizon}x "
                 f"({row.distance or 'distance unknown'}): final loss {row.final:.3g}, {better} tuned "
-                f"{_frozen(comparison)} ({row.baseline_final:.3g}); {pays}."
+                f"{_frozen(comparison)} ({row.baseline_final:.3g}); {_pays(row.break_even)}."
             )
         lines.append("")
     lines += [
@@ -327,6 +333,16 @@ def summary_markdown(comparison: OptimizerComparison) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _pays(tasks: float) -> str:
+    """Say after how many tasks meta-training pays; NaN where its work is not known."""
+    if np.isnan(tasks):
+        return "work of meta-training unknown"
+    if np.isinf(tasks):
+        return "never pays"
+    number = int(np.ceil(tasks))
+    return f"pays after {number:,} task{'' if number == 1 else 's'}"
 
 
 def _entry(value: Estimate, digits: int = 2, mark: Mark = "") -> Entry:

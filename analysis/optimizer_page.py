@@ -124,7 +124,8 @@ def task_table(comparison: OptimizerComparison, word: str, task: str) -> PrintTa
         f"{task_title(task)}, optimizers {output.RULESET_WORDS[word]}: mean over "
         f"{' or '.join(map(str, seeds)) or 'no'} fresh seeds ± half the width of the 95 % bootstrap interval.{said} "
         f"Steps to target: of the median run, on the smoothed test loss; {DASH}: it misses it. Speed-up: how many "
-        "times fewer steps than the tuned baseline. ms a step: measured on a busy machine, never ranked on."
+        "times fewer steps than the tuned baseline to the smoothed loss at which the worse of the two ends. ms a step: measured on a "
+        "busy machine, never ranked on."
     )
     return PrintTable(f"task-{task}-{word}", columns, (), tuple(rows), caption, task_title(task))
 

@@ -104,24 +104,20 @@ def sets(found: SetComparison) -> str:
     )
     labels = " or ".join(sorted({problem.score_label for problem in found.experiment.problems.values()}))
     return (
-        f"Objectives: {names}, both to be small. A run's set: the cells, among those it trained, that none beats by observed "
-        f"validation error and the rest; scored by the table's {labels}. Each objective is scaled from the true front's best "
-        f"(0) to the reference point (1), which is a tenth of the front's range beyond its worst: {points}."
+        f"Objectives: {names}, all to be minimised. A run's set: of the cells that it trained, those that no other dominates, by "
+        f"the validation error that it observed and the other objectives; scored by the table's {labels}. Each objective is scaled "
+        f"from the true front's best (0) to the reference point (1), which is a tenth of the front's range beyond its worst: {points}."
     )
 
 
 def sample(found: SetComparison) -> str:
-    """Say n, budget, table and versions."""
+    """Say n, budget, table, protocol and versions."""
     runs = sorted({one.summary.runs for one in found.scores.values()})
-    budgets = ", ".join(
-        f"{captions.quantity(problem.budget)} ({captions.dataset_title(name)})"
-        for name, problem in found.experiment.problems.items()
-    )
-    faults = f" {len(found.faults)} records are missing or were left out (summary.md)." if found.faults else ""
+    number = " to ".join(map(str, dict.fromkeys((runs[0], runs[-1]))))
+    faults = f" Records missing or left out: {len(found.faults)}, named in summary.md." if found.faults else ""
     return (
-        f"n = {' to '.join(map(str, dict.fromkeys((runs[0], runs[-1]))))} independent runs. Budget: {budgets} simulated seconds. "
-        f"Protocol {found.experiment.series}; table {found.experiment.table.title}, digest "
-        f"{found.experiment.table.digest[:12]}.{faults}"
+        f"n = {number} independent runs of each entrant on each data set{captions.few(runs[0])}. {captions.budgets(found)}{faults} "
+        f"{captions.source(found)}"
     )
 
 
