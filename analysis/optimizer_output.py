@@ -75,8 +75,7 @@ def overall_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTab
         "it does not change with the pool. ± half the width of the 95 % bootstrap interval, seeds resampled within each "
         "task, targets held. Targets reached: tasks whose target the median run reaches. A step: gradients computed, as "
         "counted; milliseconds, measured with the gradient on a busy machine, median over tasks, not ranked on; the same "
-        "over SGD's on the same task, "
-        "median. By work: "
+        "over SGD's on the same task, median. By work: "
         f"{'the same as by steps, since each computes one gradient a step' if work.same else 'as counted'}. Bold: "
         f"best of the column.{_stamp(comparison)}"
     )

@@ -14,7 +14,7 @@ from . import captions
 from .comparison import Comparison, compare
 from .overall import Overall, overall, verdict
 from .records import Experiment
-from .tables import BEST_ROW, DASH, SAMPLING_ROW, Entry, comparison_table
+from .tables import DASH, Entry, comparison_table
 
 SIGNS = {"best": "*", "level": "≈", "": " "}
 MOST_FAULTS = 10
@@ -138,11 +138,13 @@ def summary_markdown(comparison: Comparison, found: Overall | None = None) -> st
         lines += ["", f"## {faults[0]}", "", *[f"- `{fault.path}`: {fault.reason}" for fault in comparison.faults]]
     lines += [
         "",
-        "## How to read the marks",
+        "## How to read this",
         "",
-        f"{BEST_ROW}: highest {captions.score_kind(comparison)} of any cell. ",
+        f"Score: {captions.score_kind(comparison)} of the incumbent, the cell with the best observed validation accuracy at the "
+        f"highest fidelity seen. Best in the table: the highest score of any cell. Best: highest mean over runs; {captions.marks()} "
+        f"Better, worse: the same test tells them apart, and the means are at least {captions.POINTS} apart."
+        f"{captions.endings(comparison)}{captions.emulations(comparison)}",
     ]
-    lines[-1] += f"{SAMPLING_ROW}: its mean over all architectures. Best: highest mean; level: {captions.marks()}"
     lines += ["", "## What made these numbers", "", captions.sample(comparison), captions.budgets(comparison)]
     lines += [captions.source(comparison), "", f"- table digest: {experiment.table.digest}"]
     lines += [f"- cost digest: {experiment.table.cost_digest}", f"- protocol digest: {experiment.protocol_digest}"]
