@@ -1,4 +1,4 @@
-"""The command line: `nasbench list, query, run, report, verify, check`, and those of `cli_tables.py`.
+"""The command line: `nasbench list, query, run, report, verify, check`; `cli_tables.py`, `cli_optimizers.py`, `*_command.py` add theirs.
 
 Exit codes: 0 done; 1 a check failed or something could not be done; 2 wrong use. An error is one line that says what to do
 about it; `--debug` shows where it came from. Every command imports what it needs when it runs, so `nasbench list` does not
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="nasbench", description="Reproducible comparison of architecture search strategies."
+        prog="nasbench", description="Reproducible comparison of architecture search strategies and of optimizers."
     )
     parser.add_argument("--version", action="version", version=f"nasbench-live {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -107,9 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     sub = command("report", _report, "Make tables and figures from recorded runs.")
     sub.add_argument("results", type=Path, help="results folder of a protocol, such as results/nas-bench-201")
-    sub.add_argument(
-        "--venue", help="width and letters of the figures: neurips, iclr, icml, jmlr, ... (extra `report`)"
-    )
+    sub.add_argument("--venue", help="width and fonts of the figures: neurips, iclr, icml, jmlr, ... (extra `report`)")
 
     from nasbench.compare_command import add_compare_command
     from nasbench.findings_command import add_findings_command
@@ -124,7 +122,7 @@ def make_parser() -> argparse.ArgumentParser:
     sub.add_argument("table", type=Path, help="a sealed optimizer table, such as data/optimizers.h5")
     sub.add_argument("--out", type=Path, default=Path("docs/optimizers.md"), help="page (default: docs/optimizers.md)")
 
-    sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing rows, value ranges, self-audit.")
+    sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing trainings, value ranges.")
     sub.add_argument("table", help="a table that comes with the package, or a file")
     _add_format(sub, "table", "json")
 

@@ -26,14 +26,14 @@ def add_table_commands(command: AddCommand) -> None:
         "--rows",
         choices=("string", "class"),
         default="string",
-        help="a row for each string, or for each canonical class",
+        help="a row for each string (default), or for each canonical class",
     )
     sub.add_argument(
         "--images",
         action="append",
         default=[],
         metavar="DATASET:SPLIT=NUMBER",
-        help="number of images of a split, so that its accuracies are stored as counts",
+        help="number of images of a split, so that its accuracies are stored as counts: cifar10:validation=25000",
     )
     sub.add_argument("--title", default="", help="what the table is (default: the CSV's name)")
     sub.add_argument("--licence", default="", help="under which the results may be used")
