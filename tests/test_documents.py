@@ -53,6 +53,17 @@ def test_the_strategy_of_contributing_enters_a_protocol(example: Path, tmp_path:
     assert len(list(results.glob("nas-bench-201-2-runs/runs/*/greedy-mutation/*.npz"))) == 3
 
 
+@pytest.mark.live
+def test_the_optimizer_of_contributing_keeps_the_contract(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from nasbench.testing import check_optimizer
+
+    marked = (ROOT / "CONTRIBUTING.md").read_text().split("<!-- test: example optimizer -->")[1]
+    path = tmp_path / "momentum_09.py"
+    path.write_text(fenced(marked, "python")[0])
+    assert set(check_optimizer(str(path)).values()) == {"passed"}
+
+
 def test_the_query_of_the_readme_answers_with_the_published_accuracy() -> None:
     code = [block for block in fenced((ROOT / "README.md").read_text(), "python") if "open_table" in block]
     names: dict[str, object] = {}
