@@ -1,7 +1,10 @@
 """Seed noise against differences between cells: what a single training can tell.
 
-Variance components of the one-way random-effects model, score = cell + training, by the analysis of variance with unequal
-numbers of trainings (Henderson's method 1; Searle, Casella & McCulloch, Variance Components, 1992, section 3.6). The ceilings
+Variance components of the one-way random-effects model, score = cell + training, by the analysis of unweighted means: every cell
+counts alike, however often it was trained. The usual analysis of variance with unequal numbers weighs cells by their
+trainings, which is right only where these have nothing to do with the scores; in NAS-Bench-201 all cells without a path have three
+trainings, and it makes the variance between cells a seventh too large. With equal numbers both are the same (Searle, Casella
+& McCulloch, Variance Components, 1992, chapter 3). The ceilings
 that noise sets on rank correlations follow from the correlation of two trainings (Spearman 1904; Spearman-Brown 1910); for ranks
 they are approximations, good to about .01 in the simulations of tests/test_noise.py.
 
@@ -34,7 +37,7 @@ class Components:
         cells: rows with at least one training.
         trainings: trainings.
         between: variance of the cells' true means; 0 if the estimate is negative. NaN: fewer than two cells, or `within` NaN.
-        within: variance between trainings of one cell. NaN: no cell has two.
+        within: variance between trainings of one cell, mean over the cells that have two. NaN: no cell has two.
     """
 
     cells: int
@@ -67,11 +70,12 @@ def variance_components(scores: FloatArray) -> Components:
     if trainings == cells or cells < 2:
         return Components(cells, trainings, math.nan, math.nan)
     means = row_means(scores)
-    inner = float(np.where(known, (scores - means[:, None]) ** 2, 0.0).sum())
-    outer = float((counts * (means - (counts * means).sum() / trainings) ** 2).sum())
-    within = inner / (trainings - cells)
-    effective = (trainings - float((counts.astype(np.float64) ** 2).sum()) / trainings) / (cells - 1)
-    between = (outer / (cells - 1) - within) / effective
+    several = counts >= 2
+    own = np.where(known, (scores - means[:, None]) ** 2, 0.0).sum(axis=1)[several] / (counts[several] - 1)
+    within = float(own.mean())
+    of_means = np.full(cells, within)
+    of_means[several] = own
+    between = float(means.var(ddof=1) - (of_means / counts).mean())
     return Components(cells, trainings, max(0.0, between), within)
 
 

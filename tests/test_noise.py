@@ -52,6 +52,21 @@ def test_components_find_those_of_known_mixtures(between, missing):
         assert values.mean() == pytest.approx(truth, abs=4 * error + slack)
 
 
+def test_components_do_not_lean_towards_cells_with_more_trainings():
+    """Poor cells, far from the rest, have all trainings, the others two: NAS-Bench-201's own pattern."""
+    rng = np.random.default_rng(7)
+    scores, true = mixture(rng, 2000, 3, 0.02, 0.005)
+    poor = np.arange(100)
+    scores[poor] -= 0.5
+    scores[100:, 2] = np.nan
+    found = noise.variance_components(scores)
+    true = true - 0.5 * (np.arange(2000) < 100)
+    assert found.between == pytest.approx(true.var(ddof=1), rel=0.01)
+    counts = np.where(np.arange(2000) < 100, 3, 2)
+    grand = np.average(true, weights=counts)
+    assert np.average((true - grand) ** 2, weights=counts) > 1.3 * true.var(ddof=1)  # what weighing by trainings would give
+
+
 def test_components_without_repeats_are_unknown():
     found = noise.variance_components(np.array([[0.1, np.nan], [0.2, np.nan], [np.nan, np.nan]]))
     assert (found.cells, found.trainings) == (2, 2)
