@@ -11,7 +11,7 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 help:           ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-bench: setup    ## Compare all search strategies and optimizers; prints the tables and names the files. RUNS=10: a quick look.
+bench: setup    ## Compare the search strategies (nas-bench-201-all) and optimizers; prints the tables and names the files. RUNS=10: a quick look.
 	$(BIN)/nasbench run nas-bench-201-all $(if $(RUNS),--runs $(RUNS))
 	$(BIN)/nasbench run optimizers
 

@@ -43,7 +43,7 @@ def to_markdown(findings: Sequence[Finding], figure: str, pages: Sequence[str] =
         lines += [f"![Differences of regrets with their intervals]({figure})", "", text, ""]
     lines += ["| claim | source | found | n | verdict |", "|---|---|---|---|---|"]
     lines += [
-        f"| {each.claim.text} | {each.claim.source} | {found(each)} | {each.runs or ''} | **{each.verdict}** |"
+        f"| {each.claim.text} | {each.claim.source} | {found(each)} | {each.runs or ''} | {_verdict(each)} |"
         for each in findings
     ]
     lines += [
@@ -64,6 +64,10 @@ def to_markdown(findings: Sequence[Finding], figure: str, pages: Sequence[str] =
         lines.append("Nowhere.")
     lines.append("")
     return "\n".join(lines)
+
+
+def _verdict(finding: Finding) -> str:
+    return "not looked at" if finding.estimate is None else f"**{finding.verdict}**"
 
 
 def found(finding: Finding) -> str:

@@ -50,9 +50,10 @@ LADDER = (
 SCORES = (
     "Profile score: performance profile of the median steps to target, integrated to four times the fastest of the "
     "ruleset (it changes with the pool); by work: the same with counted work in the place of steps. Speed-up: how many "
-    "times fewer steps than the tuned baseline are needed, geometric mean over tasks. ± half the width of the 95 % "
-    "bootstrap interval over seeds. A step: gradients as counted; milliseconds with the gradient, measured on a busy "
-    "machine, median over tasks; the same over SGD's on the same task, median. Nothing is ranked on milliseconds. Where "
+    "times fewer steps than the tuned baseline are needed to the smoothed loss at which the worse of the two ends, geometric "
+    "mean over tasks. ± half the width of the 95 % bootstrap interval over seeds. A step: gradients as counted; milliseconds with "
+    "the gradient, measured on a busy machine, median over tasks; the same over SGD's on the same task, median. Nothing is "
+    "ranked on milliseconds. Where "
     "every optimizer computes one gradient a step, profiles by work are those by steps: counted work does not hold the "
     "optimizer's own arithmetic, which the last column shows."
 )

@@ -64,7 +64,9 @@ def test_components_do_not_lean_towards_cells_with_more_trainings():
     assert found.between == pytest.approx(true.var(ddof=1), rel=0.01)
     counts = np.where(np.arange(2000) < 100, 3, 2)
     grand = np.average(true, weights=counts)
-    assert np.average((true - grand) ** 2, weights=counts) > 1.3 * true.var(ddof=1)  # what weighing by trainings would give
+    assert np.average((true - grand) ** 2, weights=counts) > 1.3 * true.var(
+        ddof=1
+    )  # what weighing by trainings would give
 
 
 def test_components_without_repeats_are_unknown():
