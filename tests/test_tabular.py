@@ -186,7 +186,9 @@ def shows(item, secrets):
     """Return whether an array, buffer or container of numbers holds one of the secret numbers."""
     if isinstance(item, (bytes, bytearray, memoryview)):
         item = np.frombuffer(item, dtype=np.uint8)
-    values = np.asarray(item) if isinstance(item, (np.ndarray, list, tuple, float)) else np.zeros(0)
+    if isinstance(item, (list, tuple)):  # what it holds beside numbers is reached by itself
+        item = np.array([each for each in item if isinstance(each, (int, float)) and abs(each) < 2**53], dtype=np.float64)
+    values = np.asarray(item) if isinstance(item, (np.ndarray, float)) else np.zeros(0)
     return values.dtype.kind in "iuf" and bool(np.isin(values, secrets).any())
 
 
