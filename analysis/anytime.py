@@ -176,7 +176,11 @@ def _page(comparison: Comparison, entrants: tuple[str, ...], datasets: list[str]
         logarithmic(lower, "y")
     grid[0, 0].set_ylabel("recent validation\naccuracy (%)")
     grid[1, 0].set_ylabel("regret of the\nincumbent (points)")
-    figure.legend(handles=line_handles(comparison, entrants), loc="outside lower center", ncols=3, columnspacing=1.6)
+    longest_title = max(len(comparison.experiment.titles[name]) for name in entrants)
+    columns = 3 if longest_title <= 28 else 2
+    figure.legend(
+        handles=line_handles(comparison, entrants), loc="outside lower center", ncols=columns, columnspacing=1.6
+    )
     return Plot(figure, [("", entrants)])
 
 

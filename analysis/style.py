@@ -49,12 +49,16 @@ class LineStyle(NamedTuple):
     dash: Dash
 
 
-# Strategies that nearly every comparison holds keep these; all others get theirs from their names.
+# Strategies that nearly every comparison holds, and those that stand for their families in one panel, keep these; all others get
+# theirs from their names.
 KNOWN: Mapping[str, LineStyle] = {
     "random_search": LineStyle(BLACK, DASHES[3]),
     "regularized_evolution": LineStyle(COLOURS[1], SOLID),
     "local_search": LineStyle(COLOURS[0], DASHES[1]),
     "reinforce": LineStyle(COLOURS[2], DASHES[2]),
+    "tournament_evolution": LineStyle(COLOURS[5], DASHES[4]),
+    "neat": LineStyle(COLOURS[4], DASHES[1]),
+    "nas_ppo": LineStyle(COLOURS[3], DASHES[2]),
 }
 
 SETTINGS: Mapping[str, Any] = {
