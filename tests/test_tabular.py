@@ -187,7 +187,9 @@ def shows(item, secrets):
     if isinstance(item, (bytes, bytearray, memoryview)):
         item = np.frombuffer(item, dtype=np.uint8)
     if isinstance(item, (list, tuple)):  # what it holds beside numbers is reached by itself
-        item = np.array([each for each in item if isinstance(each, (int, float)) and abs(each) < 2**53], dtype=np.float64)
+        item = np.array(
+            [each for each in item if isinstance(each, (int, float)) and abs(each) < 2**53], dtype=np.float64
+        )
     values = np.asarray(item) if isinstance(item, (np.ndarray, float)) else np.zeros(0)
     return values.dtype.kind in "iuf" and bool(np.isin(values, secrets).any())
 
