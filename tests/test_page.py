@@ -12,7 +12,7 @@ plotly = pytest.importorskip("plotly")
 
 from page_browser import browser, check_schemes_and_narrow_screen, load, until, value  # noqa: E402, F401 - a fixture
 
-from nasbench.analysis import page, page_data, page_table  # noqa: E402
+from nasbench.analysis import page, page_data  # noqa: E402
 from nasbench.analysis.comparison import compare  # noqa: E402
 from nasbench.analysis.overall import overall  # noqa: E402
 from nasbench.cli import find_table, main  # noqa: E402
@@ -120,7 +120,7 @@ def test_explorer_holds_the_table():
 
 
 def test_absent_table_is_said(comparison, tmp_path, monkeypatch):
-    monkeypatch.setattr(page_table.nasbench.data, "__path__", [str(tmp_path)])
+    monkeypatch.setattr("nasbench.data.__path__", [str(tmp_path)])
     text = text_of(page.write_page(comparison, overall(comparison), tmp_path))
     assert "does not come with the package" in text
     assert data_of(text)["explorer"] is None
