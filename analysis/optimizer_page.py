@@ -20,6 +20,7 @@ from .optimizer_figures import task_title
 from .optimizer_findings import unfinished
 from .optimizer_ladder import Rung, ladder
 from .optimizer_ledger import DISTANCES, meta_work
+from .page_parts import filled, flat_lines, printed
 from .statistics import Estimate
 from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, write_text
 
@@ -33,13 +34,6 @@ def write_page(comparison: OptimizerComparison, out: Path) -> Path:
     Raises:
         ImportError: Plotly or Jinja2 is not installed; `page.missing` says so beforehand.
     """
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    templates = Path(__file__).with_name("templates")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
     rungs, table = ladder(comparison), comparison.table
     data = {
         "optimizers": page_data.optimizers(comparison),
@@ -49,29 +43,29 @@ def write_page(comparison: OptimizerComparison, out: Path) -> Path:
         "tuning": page_data.tuning(comparison),
         "ladder": page_data.ladder_points(rungs, comparison),
     }
-    text = environment.get_template("optimizers.html").render(
+    text = filled(
+        "optimizers.html",
+        SCRIPTS,
+        STYLES,
+        data,
         title=table.metadata.get("protocol", {}).get("title", "Optimizers"),
         protocol=table.metadata.get("protocol", {}),
         digest=table.digest,
         counts=output.counts(comparison),
         sentences=[output.sentences(comparison, ruleset) for ruleset in comparison.rulesets],
-        overall=[_printed(output.overall_table(comparison, ruleset)) for ruleset in comparison.rulesets],
+        overall=[printed(output.overall_table(comparison, ruleset), {}) for ruleset in comparison.rulesets],
         leaderboards={
-            task: [_printed(task_table(comparison, word, task)) for word in output.RULESET_WORDS]
+            task: [printed(task_table(comparison, word, task), {}) for word in output.RULESET_WORDS]
             for task in table.tasks
         },
-        trials=_printed(output.trials_table(comparison)),
-        rungs=_with_distances(_printed(rungs_table(comparison, rungs)), rungs) if rungs else None,
+        trials=printed(output.trials_table(comparison), {}),
+        rungs=_with_distances(printed(rungs_table(comparison, rungs), {}), rungs) if rungs else None,
         learned=_learned(comparison),
         warnings=comparison.warnings,
         optimizers=data["optimizers"],
         tasks=data["tasks"],
         baseline=comparison.title(comparison.baseline) if comparison.baseline else "",
         provenance=_provenance(comparison),
-        data=page.script_json(data),
-        style="\n".join((templates / name).read_text(encoding="utf-8") for name in STYLES),
-        script="\n".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS),
-        plotly=get_plotlyjs(),
     )
     return write_text(out / page.PAGE, text)
 
@@ -177,36 +171,15 @@ def _with_distances(table: dict[str, Any], rungs: list[Rung]) -> dict[str, Any]:
         distance, overlap = rung.row.distance, rung.row.overlap.verdict
         step = DISTANCES.index(distance) if distance in DISTANCES else len(DISTANCES)
         words = ((distance or "unknown", step), (DASH if overlap == "none" else overlap, int(overlap != "none")))
-        rows.append((name, [*({"text": text, "value": str(value), "mark": ""} for text, value in words), *cells]))
-    return {**table, "columns": ["Distance", "Overlap", *table["columns"]], "rows": rows}
+        rows.append(
+            (name, [*({"text": text, "value": str(value), "mark": "", "said": ""} for text, value in words), *cells])
+        )
+    heads = [{"group": "", "name": "Distance"}, {"group": "", "name": "Overlap"}]
+    return {**table, "columns": [*heads, *table["columns"]], "rows": rows}
 
 
 def _estimate(value: Estimate, mark: Mark = "") -> Entry:
     return Entry(value.value, (value.high - value.low) / 2, 4, mark)
-
-
-def _printed(table: PrintTable) -> dict[str, Any]:
-    """Return a table as the template needs it: headings, rows of (name, cells), caption."""
-    return {
-        "name": table.name,
-        "title": table.short_caption,
-        "columns": [f"{column.group}: {column.name}" if column.group else column.name for column in table.columns],
-        "rows": [
-            (
-                name,
-                [
-                    {
-                        "text": entry.text(" ± ", DASH),
-                        "value": "" if np.isnan(entry.value) else f"{entry.value:.8g}",
-                        "mark": entry.mark,
-                    }
-                    for entry in entries
-                ],
-            )
-            for name, entries in table.rows
-        ],
-        "caption": table.caption,
-    }
 
 
 def _learned(comparison: OptimizerComparison) -> list[dict[str, str]]:
@@ -236,6 +209,6 @@ def _provenance(comparison: OptimizerComparison) -> list[tuple[str, str]]:
     protocol = {
         key: value for key, value in metadata.pop("protocol", {}).items() if not isinstance(value, list | tuple)
     }
-    lines = page.flat_lines({**metadata, "protocol": protocol})
+    lines = flat_lines({**metadata, "protocol": protocol})
     return [*lines, ("scored seeds", ", ".join(map(str, comparison.table.scored_seeds))),
             ("tuning seeds", ", ".join(map(str, comparison.table.tuning_seeds)))]  # fmt: skip

@@ -2,27 +2,26 @@
 
 Jinja2 writes the text and the tables, which can be read without JavaScript; Plotly draws the figures (its source is put into
 the page once); `templates/page*.js` are the rest. The same records give the same bytes, with the same versions of both.
-`page_table.py` finds the table, `page_data.py`, `page_landscape.py` and `page_pareto.py` gather what is shown.
+`page_parts.py` fills the templates in, `page_table.py` finds the table; `page_data.py`, `page_landscape.py` and `page_pareto.py`
+gather what is shown.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from . import captions, page_data, page_landscape, page_pareto, page_table
 from .comparison import Comparison
 from .description import Description, describe
 from .overall import Overall, overall_table
+from .page_parts import filled, flat_lines, printed
 from .pareto import SetComparison
 from .pareto_report import front_caption, gap_caption, gap_table
 from .summary import fault_lines, sentences
-from .tables import DASH, PrintTable, comparison_table, queries_table, write_text
+from .tables import comparison_table, queries_table, write_text
 
 PAGE = "report.html"
 NEEDED = {"plotly": "Plotly", "jinja2": "Jinja2"}
@@ -36,7 +35,6 @@ SCRIPTS = (
     "page_shell.js",
     "page_start.js",
 )
-SIGNS = {"best": "best of its column", "level": "can't be told from the best", "": ""}
 
 
 def missing() -> str:
@@ -67,13 +65,6 @@ def write_page(
     Raises:
         ImportError: Plotly or Jinja2 is not installed; `missing` says so beforehand.
     """
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    templates = Path(__file__).with_name("templates")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
     table, no_table = page_table.open_answering(comparison.experiment)
     described = None if table is None else describe(table, single_seeds=False)
     sets = sets if sets is not None and sets.scores else None
@@ -85,13 +76,17 @@ def write_page(
         "landscape": None if described is None else page_landscape.landscape(described),
         "explorer": None if table is None else page_data.explorer(table),
     }
-    text = environment.get_template("page.html").render(
+    text = filled(
+        "page.html",
+        SCRIPTS,
+        ("page.css",),
+        data,
         experiment=comparison.experiment,
         sentences=sentences(comparison),
         faults=fault_lines(comparison),
-        leaderboard=_printed(comparison, comparison_table(comparison)),
-        overall=_printed(comparison, overall_table(comparison, found)),
-        queries=_printed(comparison, queries_table(comparison)),
+        leaderboard=printed(comparison_table(comparison)),
+        overall=printed(overall_table(comparison, found)),
+        queries=printed(queries_table(comparison)),
         refusal=found.refusal,
         smallest=captions.POINTS,
         sample=captions.sample(comparison),
@@ -101,26 +96,22 @@ def write_page(
         entrants=data["entrants"],
         datasets={name: captions.dataset_title(name) for name in comparison.experiment.problems},
         provenance=flat_lines(comparison.experiment.provenance),
-        pareto=None if sets is None else _pareto(comparison, sets),
+        pareto=None if sets is None else _pareto(sets),
         landscape=None if described is None else _landscape(comparison, described),
         best_cells=[] if table is None else page_table.best_cells(table),
         curves=[] if table is None else _with_curves(data["explorer"]),
         no_table=no_table,
         citation="" if table is None else str(table.metadata.get("citation", "")),
         figures=_figures(figures),
-        data=script_json(data),
-        style=(templates / "page.css").read_text(encoding="utf-8"),
-        script="\n".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS),
-        plotly=get_plotlyjs(),
     )
     return write_text(out / PAGE, text)
 
 
-def _pareto(comparison: Comparison, sets: SetComparison) -> dict[str, Any]:
+def _pareto(sets: SetComparison) -> dict[str, Any]:
     """Return table and captions of the trade-offs for the template."""
     plane = len(next(iter(sets.fronts.values())).objectives) == 2
     return {
-        "table": _printed(comparison, gap_table(sets)),
+        "table": printed(gap_table(sets)),
         "fronts": front_caption(sets) if plane else "",
         "volume": gap_caption(sets),
     }
@@ -146,29 +137,6 @@ def _with_curves(explorer: dict[str, Any]) -> list[str]:
     return [one["title"] for one in explorer["datasets"].values() if len(one["curves"]["epochs"]) > 1]
 
 
-def _printed(comparison: Comparison, table: PrintTable) -> dict[str, Any]:
-    """Return a table as the template needs it: headings, and rows of (text, value to sort by, mark)."""
-    names = {title: name for name, title in comparison.experiment.titles.items()}
-
-    def cells(entries: tuple[Any, ...]) -> list[dict[str, Any]]:
-        return [
-            {
-                "text": entry.text(" ± ", DASH),
-                "value": "" if np.isnan(entry.value) else f"{entry.value:.6f}",
-                "mark": entry.mark,
-                "said": SIGNS[entry.mark],
-            }
-            for entry in entries
-        ]
-
-    return {
-        "columns": [{"group": column.group, "name": column.name} for column in table.columns],
-        "references": [(name, cells(entries)) for name, entries in table.references],
-        "rows": [(names.get(name, ""), name, cells(entries)) for name, entries in table.rows],
-        "caption": table.caption,
-    }
-
-
 def _figures(files: Sequence[Path]) -> list[tuple[str, str]]:
     """Return the figures over problems that were drawn: caption, SVG text."""
     found = []
@@ -183,16 +151,3 @@ def _figures(files: Sequence[Path]) -> list[tuple[str, str]]:
                 )
             )
     return found
-
-
-def flat_lines(values: object, prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested provenance as (name, value) lines."""
-    if isinstance(values, dict):
-        return [line for name, value in sorted(values.items()) for line in flat_lines(value, f"{prefix}{name} ")]
-    return [(prefix.strip(), str(values))]
-
-
-def script_json(data: object) -> str:
-    """Return JSON that may stand inside a script element, whatever names it holds."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

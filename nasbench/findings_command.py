@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
-AddCommand: TypeAlias = Callable[[str, Callable[[argparse.Namespace], int | None], str], argparse.ArgumentParser]
+from nasbench.cli_tables import AddCommand
 
 
 def add_findings_command(command: AddCommand) -> None:

@@ -6,11 +6,9 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
-AddCommand: TypeAlias = Callable[[str, Callable[[argparse.Namespace], int | None], str], argparse.ArgumentParser]
+from nasbench.cli_tables import AddCommand
 
 
 def add_predictors_command(command: AddCommand) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
-AddCommand: TypeAlias = Callable[[str, Callable[[argparse.Namespace], int | None], str], argparse.ArgumentParser]
+from nasbench.cli_tables import AddCommand
+
+if TYPE_CHECKING:
+    from nasbench.recipe import Recipe
 
 
 def add_proxies_command(command: AddCommand) -> None:
@@ -44,22 +46,16 @@ def _proxies(options: argparse.Namespace) -> int | None:
         return _audit(options)
     if options.report is not None:
         from nasbench.analysis.proxy_report import proxy_report
+        from nasbench.cli import find_table
 
-        for path in proxy_report(_table_file(options.source), options.proxies, options.report):
+        for path in proxy_report(find_table(options.source), options.proxies, options.report):
             print(path)
         return None
-    from nasbench.made_by import recipe_of
     from nasbench.proxy_beside import proxy_path
     from nasbench.proxy_run import load_setup, run_proxies
     from nasbench.proxy_table import SUFFIX
-    from nasbench.recipe import load_recipe, recipe_names
-    from nasbench.sealed import open_table
 
-    if options.source in recipe_names() or options.source.endswith(".toml"):
-        recipe, beside = load_recipe(options.source), None
-    else:
-        beside = _table_file(options.source)
-        recipe = recipe_of(open_table(beside), options.root)
+    recipe, beside = _source(options)
     folder = options.folder or Path("builds") / f"{recipe.name}-proxies"
     output = options.output or (proxy_path(beside) if beside else folder / f"{recipe.name}{SUFFIX}")
 
@@ -82,21 +78,15 @@ def _proxies(options: argparse.Namespace) -> int | None:
 def _audit(options: argparse.Namespace) -> int:
     import numpy as np
 
-    from nasbench.made_by import recipe_of
     from nasbench.proxy_audit import audit_proxies
     from nasbench.proxy_beside import proxy_path
     from nasbench.proxy_run import setup_again
     from nasbench.proxy_table import open_proxies
-    from nasbench.recipe import load_recipe, recipe_names
-    from nasbench.sealed import open_table
 
-    if options.source in recipe_names() or options.source.endswith(".toml"):
-        if options.proxies is None:
-            raise ValueError("--proxies FILE must say which file to audit, where no table is given")
-        recipe, path = load_recipe(options.source), options.proxies
-    else:
-        table = _table_file(options.source)
-        recipe, path = recipe_of(open_table(table), options.root), options.proxies or proxy_path(table)
+    recipe, table = _source(options)
+    path = options.proxies or (proxy_path(table) if table else None)
+    if path is None:
+        raise ValueError("--proxies FILE must say which file to audit, where no table is given")
     proxies = open_proxies(path)
     found = audit_proxies(setup_again(recipe, proxies), proxies, options.audit, np.random.default_rng(options.seed))
     equal = found.values - sum(found.differing.values())
@@ -108,7 +98,14 @@ def _audit(options: argparse.Namespace) -> int:
     return 1 if found.failed else 0
 
 
-def _table_file(source: str) -> Path:
+def _source(options: argparse.Namespace) -> tuple[Recipe, Path | None]:
+    """Return the recipe that the source is or was built from, and the table's file where it is a table."""
     from nasbench.cli import find_table
+    from nasbench.made_by import recipe_of
+    from nasbench.recipe import load_recipe, recipe_names
+    from nasbench.sealed import open_table
 
-    return find_table(source)
+    if options.source in recipe_names() or options.source.endswith(".toml"):
+        return load_recipe(options.source), None
+    table = find_table(options.source)
+    return recipe_of(open_table(table), options.root), table

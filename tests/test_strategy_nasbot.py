@@ -21,6 +21,7 @@ from nasbench.baselines.strategies._gaussian_process import (
 from nasbench.baselines.strategies._transport import cell_layers, kind_of, label_cost, least_assignment
 from nasbench.baselines.strategies._transport_distances import TransportDistances, TransportTables, transport_tables
 from nasbench.baselines.strategies.nasbot import (
+    belief_function,
     evolve,
     fit,
     improvement_function,
@@ -303,9 +304,9 @@ def test_improvement_is_the_integral_over_the_posterior():
     _, distances, numbers, plain, normalised, targets = known_example()
     parameters = initial_parameters(4)
     cell = (3, 1, 4, 2, 0, 3)
-    value = improvement_function(
-        numbering(distances, CELL201.canonical), distances, numbers, targets, parameters, True
-    )([cell])[0]
+    number = numbering(distances, CELL201.canonical)
+    belief = belief_function(number, distances, numbers, targets, parameters, True)
+    value = improvement_function(belief, float(targets.min()))([cell])[0]
     matrix, projector = nearest_positive(kernel(plain, normalised, parameters))
     own = distances.add([CELL201.canonical(cell)])
     away = distances.rows(own)
@@ -341,9 +342,8 @@ def test_raw_covariances_matter_where_the_kernel_is_indefinite():
     away = distances.rows(own)
     cross = kernel(away, away / (distances.totals[own, None] + distances.totals[numbers])[..., None], parameters)
     for project in (True, False):
-        score = improvement_function(
-            numbering(distances, CELL201.canonical), distances, numbers, targets, parameters, project
-        )
+        number = numbering(distances, CELL201.canonical)
+        score = improvement_function(belief_function(number, distances, numbers, targets, parameters, project), best)
         mean, variance = predict(posterior, cross @ projector if project else cross, 10.01)
         np.testing.assert_allclose(
             score(chosen), expected_improvement(mean, np.sqrt(variance), best), rtol=1e-6, atol=1e-12

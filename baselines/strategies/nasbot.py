@@ -130,7 +130,8 @@ def nasbot(
         if not fitted or len(observations) - fitted >= refit_every:
             parameters = fit(plain, normalised, targets, parameters, iterations)
             fitted = len(observations)
-        score = improvement_function(number, distances, numbers, targets, parameters, project_candidates)
+        belief = belief_function(number, distances, numbers, targets, parameters, project_candidates)
+        score = improvement_function(belief, float(targets.min()))
         count = round(min(max(evaluations_factor * math.sqrt(len(observations)), fewest_evaluations), most_evaluations))
         chosen = evolve(space, rng, known, score, canonical, seen, count)
         seen.add(canonical(chosen))
@@ -207,19 +208,13 @@ def fit(plain: Floats, normalised: Floats, targets: Floats, start: Floats, itera
 
 
 def improvement_function(
-    number: Callable[[Sequence[Architecture]], Ints],
-    distances: TransportDistances,
-    numbers: Ints,
-    targets: Floats,
-    parameters: Floats,
-    project_candidates: bool,
+    belief: Callable[[list[Architecture]], tuple[Floats, Floats]], best: float
 ) -> Callable[[list[Architecture]], Floats]:
-    """Return expected improvement on the lowest target, as a function of cells; arguments as in `belief_function`."""
-    belief = belief_function(number, distances, numbers, targets, parameters, project_candidates)
+    """Return expected improvement on the target `best`, as a function of cells, from that of `belief_function`."""
 
     def improvement(cells: list[Architecture]) -> Floats:
         mean, variance = belief(cells)
-        return expected_improvement(mean, np.sqrt(variance), float(targets.min()))
+        return expected_improvement(mean, np.sqrt(variance), best)
 
     return improvement
 
