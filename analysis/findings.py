@@ -86,6 +86,7 @@ class Finding:
         series: protocol and version of the records and the state of the code that made them, "" without any.
         reason: why nothing can be told, where there are no records.
         names: titles of the entrants.
+        table: name of the table that the records are of, "" where they don't say it.
     """
 
     claim: Claim
@@ -96,6 +97,7 @@ class Finding:
     series: str
     reason: str
     names: tuple[str, ...]
+    table: str = ""
 
 
 def judge(kind: Kind, estimate: Estimate) -> Verdict:
@@ -131,13 +133,23 @@ def find(claims: Sequence[Claim], folders: Sequence[Path]) -> list[Finding]:
     Those with several objectives: `findings_pareto.py`; those about predictors: `findings_predictors.py`; about proxies:
     `findings_proxies.py`.
 
-    Of the folders with both entrants the one with most data sets speaks, of these the one with most runs.
+    Each table speaks for itself: of its folders with both entrants the one with most data sets, of these the one with most runs.
+
+    Returns:
+        In the order of the claims one for each table that can speak, in the order of the folders; one without an estimate where
+        none can.
 
     Raises:
         RecordError: a folder is none of results.
     """
-    experiments = [read_experiment(folder) for folder in folders]
-    return [_find_one(claim, experiments) for claim in claims]
+    tables: dict[str, list[Experiment]] = {}
+    for experiment in map(read_experiment, folders):
+        tables.setdefault(experiment.table.digest, []).append(experiment)
+    findings: list[Finding] = []
+    for claim in claims:
+        spoken = [_find_one(claim, experiments) for experiments in tables.values() or [[]]]
+        findings += [each for each in spoken if each.estimate is not None] or spoken[:1]
+    return findings
 
 
 def _find_one(claim: Claim, experiments: Sequence[Experiment]) -> Finding:
@@ -181,7 +193,7 @@ def finding_of(
     verdict = judge(claim.kind, estimate)
     commit = str((experiment.provenance.get("code") or {}).get("commit", "unknown"))[:10]
     series = f"{experiment.series}, recorded at commit {commit}"
-    return Finding(claim, estimate, verdict, runs, datasets, series, "", names)
+    return Finding(claim, estimate, verdict, runs, datasets, series, "", names, experiment.table.name)
 
 
 def _values(claim: Claim, problem: Problem, runs: Runs) -> FloatArray:

@@ -35,7 +35,8 @@ def _find_one(claim: Claim, measurements: Sequence[Measured]) -> Finding:
             facts = measured.facts
             series = f"{facts['table']}, {facts['held_out']:,} held-out cells, {claim.cells} trained ones"
             datasets = (dataset_title(facts["dataset"]),)
-            return Finding(claim, estimate, judge(claim.kind, estimate), number, datasets, series, "", names)
+            verdict = judge(claim.kind, estimate)
+            return Finding(claim, estimate, verdict, number, datasets, series, "", names, str(facts["table"]))
     names_wanted = " and ".join(name for name, _ in wanted)
     missing = f"no recorded runs of predictors {names_wanted} with {claim.cells} trained cells in the folders given"
     return Finding(claim, None, "can't be told here", 0, (), "", missing, ())

@@ -53,9 +53,9 @@ def _find_one(claim: Claim, rows: Sequence[dict[Hashable, object]]) -> Finding:
             estimate = Estimate(value, low, high)
             datasets = (dataset_title(str(row["dataset"])),)
             cells = int(str(row["cells"]))
-            return Finding(
-                claim, estimate, judge(claim.kind, estimate), cells, datasets, "all cells of its table", "", names
-            )
+            table = str(row.get("table", ""))
+            verdict = judge(claim.kind, estimate)
+            return Finding(claim, estimate, verdict, cells, datasets, "all cells of its table", "", names, table)
     return Finding(
         claim,
         None,

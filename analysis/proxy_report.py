@@ -62,11 +62,11 @@ def proxy_report(table_path: Path, proxies_path: Path | None, folder: Path) -> l
     source = f"Table {table.metadata.get('title', table_path.stem)}, digest {table.digest[:12]}"
     if proxies is not None:
         source += f"; proxies {proxies.digest[:12]}, {proxies.origin.initialisations} initialisations of {proxies.origin.batch} examples"
-    return write_report(rankings, f"{'; '.join(labels)}. {source}.", folder)
+    return write_report(rankings, f"{'; '.join(labels)}. {source}.", folder, table_path.stem)
 
 
-def write_report(rankings: Mapping[str, Sequence[Ranking]], source: str, folder: Path) -> list[Path]:
-    """Write the page, the numbers and the figure of rankings by data set; `source` says what was ranked."""
+def write_report(rankings: Mapping[str, Sequence[Ranking]], source: str, folder: Path, table: str = "") -> list[Path]:
+    """Write the page, the numbers and the figure of rankings by data set; `source` says what was ranked, `table` is its name."""
     from .proxy_figures import proxy_correlations
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def write_report(rankings: Mapping[str, Sequence[Ranking]], source: str, folder:
     lines = []
     for dataset, found in rankings.items():
         parts.append(f"## {dataset_title(dataset)}\n\n{to_markdown(found)}")
-        lines += [_line(dataset, ranking) for ranking in found]
+        lines += [{"table": table, **_line(dataset, ranking)} for ranking in found]
     files = [folder / "proxies.md", folder / "proxies.csv", folder / "proxy-correlations.txt"]
     for file, content in zip(files, ("\n".join(parts), csv_text(lines), text + "\n"), strict=True):
         file.write_text(content, encoding="utf-8", newline="\n")

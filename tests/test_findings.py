@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic_records
 from synthetic_records import write_walks
 
 from nasbench.analysis.comparison import generator
@@ -105,6 +106,25 @@ def test_claims_about_fidelities_need_a_data_set_that_has_several(tmp_path: Path
     assert find([cheap], [folder])[0].verdict == "agrees"
 
 
+def test_each_table_speaks_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = Claim("Local search is better", "Somebody 2020", "contrast", "local_search", "random_search")
+    folders = []
+    for folder, table, rate in (("first", "one", 0.0), ("second", "two", 0.2), ("again", "one", 0.0)):
+        monkeypatch.setitem(synthetic_records.KEY, "table_digest", table * 8)
+        rates = {"random_search": rate, "local_search": 0.2 - rate}
+        folders.append(write_walks(tmp_path / folder, runs=30, rates=rates))
+        file = folders[-1] / "experiment.json"
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["table"]["name"] = table
+        file.write_text(json.dumps(content), encoding="utf-8")
+    assert [(each.table, each.verdict) for each in find([about], folders)] == [("one", "agrees"), ("two", "disagrees")]
+    absent = dataclasses.replace(about, first="tabu_search")
+    assert [each.table for each in find([absent], folders)] == [""]
+    page = to_markdown(find([about], folders), "")
+    assert "| Local search is better | Somebody 2020 | two | -" in page
+    assert "- Local search is better (Somebody 2020), on two." in page
+
+
 def test_claims_about_predictors_are_read_from_measurements(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     lines = ["predictor,cells,repetition,spearman,kendall,spearman_best"]
@@ -141,7 +161,7 @@ def test_page_prints_units_and_names_what_contradicts() -> None:
     claim = Claim("A beats B", "Somebody 2020", "contrast", "a", "b", differs="Other budgets.")
     against = Finding(claim, Estimate(-0.004, -0.006, -0.001), "disagrees", 25, ("cifar10",), "p 1.0", "", ("A", "B"))
     page = to_markdown([against], "")
-    assert "| A beats B | Somebody 2020 | -0.40 points [-0.60, -0.10] | 25 | **disagrees** |" in page
+    assert "| A beats B | Somebody 2020 |  | -0.40 points [-0.60, -0.10] | 25 | **disagrees** |" in page
     assert "- A beats B (Somebody 2020). Other budgets." in page
     ratio = dataclasses.replace(
         against, claim=dataclasses.replace(claim, kind="ratio"), estimate=Estimate(2.0, 1.5, 2.5)
