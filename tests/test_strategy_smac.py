@@ -16,7 +16,7 @@ from nasbench.baselines.strategies._acquisition import (
 )
 from nasbench.baselines.strategies._encoding import draw_many, neighbours_of, numbers_of
 from nasbench.baselines.strategies._forest import fit_forest, predict_forest, predict_product
-from nasbench.baselines.strategies.smac import most_promising, smac
+from nasbench.baselines.strategies.smac import draw_untrained, most_promising, smac
 from nasbench.settings import SettingError
 from nasbench.space import CELL201
 
@@ -257,6 +257,35 @@ def test_a_worse_challenger_is_given_up_after_one_training():
     first = asked[0]
     assert asked.count(first) == 4
     assert all(asked.count(architecture) == 1 for architecture in set(asked) - {first})
+
+
+def test_a_challenger_is_held_against_as_many_of_the_incumbents_trainings():
+    answers = iter([0.9, 0.5, 0.8] + [0.1] * 20)  # the incumbent's two trainings, a challenger's first one
+
+    def noisy(architecture):
+        return next(answers)
+
+    asked, _ = drive(smac, CELL201, noisy, 6, random_share=1.0, max_repeats=2)
+    first, challenger = list(dict.fromkeys(asked))[:2]
+    assert asked[:2] == [first] * 2
+    assert asked.count(challenger) == 1  # worse than the first training, though better than the mean of both
+
+
+def test_improvement_is_expected_on_what_the_forest_predicts(monkeypatch):
+    told = []
+
+    def keep(space, rng, forest, best, runs, *others):
+        told.append((best, min(predict_forest(forest, np.array([point]))[0][0] for point in runs)))
+        return draw_untrained(space, rng, runs)
+
+    monkeypatch.setattr("nasbench.baselines.strategies.smac.most_promising", keep)
+    rng = np.random.default_rng(3)
+    drive(smac, CELL201, lambda architecture: rng.uniform(0.1, 0.9), 30, random_share=0.0, improve_on="predicted")
+    assert len(told) > 10 and all(best == pytest.approx(lowest, abs=1e-12) for best, lowest in told)
+    told.clear()
+    settings = {"random_share": 0.0, "improve_on": "predicted", "log_errors": True}
+    drive(smac, CELL201, lambda architecture: rng.uniform(0.1, 0.9), 30, **settings)
+    assert told and all(best == pytest.approx(np.exp(lowest), rel=1e-12) for best, lowest in told)
 
 
 def test_no_racing_means_no_second_training():

@@ -11,7 +11,7 @@ our own SMAC:
     equal-no-race  the same with one training per architecture: the model alone
     =============  ================================================================================================
 
-At equal numbers these differ still: the library's trees are scikit-learn's, which split an option's number at random thresholds where ours
+At equal numbers these differ still: the library's trees are scikit-learn's, which split an option's number at a threshold where ours
 divide sets of options; its challengers come out of local searches alone; its first architectures are a Sobol design.
 
 Departures:
