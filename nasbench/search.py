@@ -37,8 +37,8 @@ class Rules:
     Attributes:
         duplicates: `charge`: a cell asked for again is trained again, from the next seed, at full cost. `free`: it is
             answered from what the run has already paid for.
-        promotion: `continue`: more epochs of the cell's last training cost the difference. `from_scratch`: they are
-            another training, from the next seed, at full cost.
+        promotion: `continue`: more epochs of a training of the cell, of those that have not come so far the one begun last, cost
+            the difference. `from_scratch`: they are another training, from the next seed, at full cost.
         workers: trainings that run at the same time on the simulated clock.
         charge_overhead: add the strategy's own measured seconds to the clock; such runs are not reproducible to the bit.
 
@@ -343,10 +343,12 @@ class _Loop:
             for training in reversed(made):
                 if training.epochs >= epochs and training.finished <= self.now:
                     return training.seed, training
-        last = made[-1]
-        if self.rules.promotion == "continue" and last.epochs < epochs and last.finished <= self.now:
-            return last.seed, last
-        return last.seed + 1, None
+        reached = {training.seed: training for training in made}  # how far each seed has come, or is on its way
+        if self.rules.promotion == "continue":
+            for training in reversed(reached.values()):
+                if training.epochs < epochs and training.finished <= self.now:
+                    return training.seed, training
+        return max(reached) + 1, None
 
     def finish_next(self) -> None:
         """Advance the clock to the next finished training and log it."""

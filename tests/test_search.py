@@ -109,6 +109,12 @@ def test_promotion(promotion, duplicates, costs, steps):
     assert [entry.finished for entry in result.log] == list(itertools.accumulate(costs))
 
 
+def test_each_of_a_cells_trainings_is_continued_before_a_new_one_begins():
+    result = carry_out(script(*[Query(A, n) for n in (1, 1, 4, 4, 4, 2)]))
+    assert [entry.observation.cost for entry in result.log] == [1, 1, 3, 3, 4, 2]
+    assert [entry.seed - result.log[0].seed for entry in result.log] == [0, 1, 1, 0, 2, 3]
+
+
 def test_continued_training_answers_from_its_own_curve():
     result = carry_out(script(Query(A, 1), Query(A, 4)))
     assert result.log[1].observation.validation_accuracy == accuracy(Query(A, 4), result.log[0].seed)

@@ -86,10 +86,10 @@ def ledger(planned, rules, budget, seed_of):
         reach = [seed for seed, epochs in trainings if epochs >= query.epochs]
         if rules.duplicates == "free" and reach:
             seed, cost = reach[-1], 0.0
-        elif trainings and rules.promotion == "continue" and trainings[-1][1] < query.epochs:
-            seed, done = trainings[-1]
+        elif rules.promotion == "continue" and (short := [one for one in trainings if one[1] < query.epochs]):
+            seed, done = short[-1]  # the training begun last of those that have not come so far
             cost = full - SECONDS[query.architecture] * done
-            trainings[-1] = (seed, query.epochs)
+            trainings[trainings.index(short[-1])] = (seed, query.epochs)
         else:
             seed, cost = (trainings[-1][0] + 1 if trainings else seed_of[query.architecture]), full
             trainings.append((seed, query.epochs))
