@@ -16,7 +16,7 @@ from nasbench.baselines.strategies._acquisition import (
 )
 from nasbench.baselines.strategies._encoding import draw_many, neighbours_of, numbers_of
 from nasbench.baselines.strategies._forest import fit_forest, predict_forest, predict_product
-from nasbench.baselines.strategies.smac import draw_untrained, most_promising, smac
+from nasbench.baselines.strategies.smac import draw_untrained, most_promising, scale, smac
 from nasbench.settings import SettingError
 from nasbench.space import CELL201
 
@@ -265,10 +265,21 @@ def test_a_challenger_is_held_against_as_many_of_the_incumbents_trainings():
     def noisy(architecture):
         return next(answers)
 
-    asked, _ = drive(smac, CELL201, noisy, 6, random_share=1.0, max_repeats=2)
+    asked, _ = drive(smac, CELL201, noisy, 6, random_share=1.0, max_repeats=2, held_against="first")
     first, challenger = list(dict.fromkeys(asked))[:2]
     assert asked[:2] == [first] * 2
     assert asked.count(challenger) == 1  # worse than the first training, though better than the mean of both
+
+
+def test_errors_are_scaled_as_smac3_does():
+    encoders = pytest.importorskip("smac.runhistory.encoder.log_scaled_encoder")
+    errors = np.random.default_rng(0).uniform(0.1, 0.9, 50)
+    encoder = encoders.RunHistoryLogScaledEncoder.__new__(encoders.RunHistoryLogScaledEncoder)
+    encoder._min_y, encoder._max_y = errors.min(keepdims=True), errors.max(keepdims=True)
+    encoder._percentile = np.percentile(errors, 5.0, keepdims=True)
+    expected = encoder.transform_response_values(errors[:, None].copy())[:, 0]
+    np.testing.assert_allclose(np.log(scale(errors, errors)), expected, atol=1e-9)
+    assert scale(np.full(3, 0.5), np.full(3, 0.5)) == pytest.approx(1.0)  # all alike
 
 
 def test_improvement_is_expected_on_what_the_forest_predicts(monkeypatch):

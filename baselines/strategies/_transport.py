@@ -5,7 +5,8 @@ those of the other: a unit costs what the layers' labels differ plus nu times wh
 that finds no match costs 1, in either network. `d` is that cost, `normalised` is it divided by the sum of the two total masses.
 
 A layer's place is given by its path lengths to the input and to the output, shortest, longest, and mean over a random walk, counting
-all layers, convolutions alone or poolings alone on the way; the cost is the mean absolute difference.
+all layers, convolutions alone, poolings alone or fully connected layers alone on the way; the cost is the mean absolute difference.
+Networks of one skeleton have the same fully connected layers, so that their lengths add nothing to the sum.
 
 Masses and label costs are those of the authors' code (`nn/neural_network.py`, `nn/nn_comparators.py`): a convolution has the product
 of its input and output channels, a pooling layer its channels, input and output a tenth of the sum of all others and at
@@ -16,8 +17,8 @@ pairs at once by dynamic programming over subsets. No transport library is neede
 program of the full problem. `_transport_distances.py` keeps what has been computed.
 
 Departures: a 1x1 convolution costs sqrt(2) / 10 sqrt(|1 - 3|) = 0.2 against a 3x3 one, by the code's formula, though its networks have
-no 1x1; distances to a cell without any path take the length `edges + 1`; the fully connected group and the decision
-layer are absent, since cells have neither.
+no 1x1; distances to a cell without any path take the length `edges + 1`; the fully connected and the decision layers have no mass here,
+since cells have neither.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ POOL_MASS = 1.0 / CHANNELS  # masses are in units of a convolution's, CHANNELS *
 END_SHARE, LEAST_END = 0.1, 100.0 / CHANNELS**2  # of input and of output
 UNMATCHED = 1.0
 FORBIDDEN = np.inf
+LENGTHS = 24  # path lengths of a layer, of which those of the fully connected group never differ
 LARGEST_PROGRAM = 8  # layers of one kind up to which subsets are enumerated
 
 

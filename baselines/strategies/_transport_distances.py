@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nasbench.space import Canonical, CellSpace
 
-from ._transport import UNMATCHED, cell_layers, kind_of, label_cost, least_assignment, mass_of
+from ._transport import LENGTHS, UNMATCHED, cell_layers, kind_of, label_cost, least_assignment, mass_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -93,7 +93,7 @@ class GroupCosts:
         between = np.array([[label_cost(left, right) for right in labels] for left in labels])
         numbers = np.array([place[label] for label in self._labels])
         total = len(numbers)
-        structural = np.abs(self._lengths[before:, None, :] - self._lengths[None, :, :]).mean(axis=2)
+        structural = np.abs(self._lengths[before:, None, :] - self._lengths[None, :, :]).sum(axis=2) / LENGTHS
         new = between[numbers[before:, None], numbers][..., None] + structural[..., None] * self._structure
         new = np.minimum(new, 2.0 * UNMATCHED)  # two units without a match are never worse
         new[:, 0] = UNMATCHED

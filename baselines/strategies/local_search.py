@@ -8,7 +8,8 @@ strong baseline on the small cell spaces, and sensitive to noise: a lucky traini
 `query-all` is its other scheme, best improvement; `continue` goes on from the best architecture not yet expanded.
 
 Departures: when `at_minimum="continue"` has expanded all it has trained, it restarts; the authors' code fails there. When
-every architecture of the space has been trained, the search ends.
+every architecture of the space has been trained, the search ends. An architecture is its string, as in the authors' code on this
+space: on a table of classes a neighbour can be the same network, trained again.
 """
 
 from __future__ import annotations

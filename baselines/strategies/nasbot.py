@@ -8,7 +8,8 @@ ones more often, by one to five steps at a time.
 Settings are those of the authors' code (`nn/nn_gp.py`, `opt/nasbot.py`, `opt/ga_optimiser.py`, `opt/gp_bandit.py`):
 nu = 0.1, 0.25, 0.61, 1.5; 20 initial networks; hyperparameters by marginal likelihood every 7 observations, amplitudes within
 [0.01, 100] and noise within [0.005, 0.2] of the variance of the observations, b' within [0.1, 100]; prior mean the median;
-25 sqrt(t) evaluations of the acquisition, between 50 and 500, in generations of 50; parents drawn with probability proportional
+25 sqrt(t) evaluations n of the acquisition, between 50 and 500, in generations of 3 sqrt(n), between 5 and 100 (`opt/domains.py`);
+parents drawn with probability proportional
 to exp((value - mean) / (2 standard deviations)); 1 to 5 mutation steps with probabilities 0.5, 0.25, 0.125, 0.075, 0.05.
 
 Departures:
@@ -62,7 +63,6 @@ NOISE_BOUNDS = (math.log(0.005), math.log(0.2))
 DISTANCE_BOUNDS = (math.log(0.001), math.log(10.0))
 NORMALISED_BOUNDS = (math.log(0.1), math.log(100.0))
 STEP_PROBABILITIES = (0.5, 0.25, 0.125, 0.075, 0.05)
-GENERATION = 50
 
 
 def nasbot(
@@ -273,9 +273,10 @@ def evolve(
         seen: classes that are not returned.
         count: number of mutants scored.
     """
+    generation = int(np.clip(3.0 * math.sqrt(count), 5.0, 100.0))
     pool, values = list(known), score(known)
     while count > 0:
-        size = min(GENERATION, count)
+        size = min(generation, count)
         count -= size
         fitness = np.exp((values - values.max()) / (2.0 * (values.std() or 1.0)))
         parents = rng.choice(len(pool), size=size, p=fitness / fitness.sum())

@@ -12,7 +12,7 @@ and the method is an elitist genetic algorithm.
 
 Departures:
 - Architectures are strings of decisions: single-point crossover between decisions, and a mutated decision takes any other option.
-- Children equal to known architectures are trained (again), as the paper evaluates them; nothing is cached here.
+- Children equal to known architectures are trained (again), as Deb et al. evaluate them (NSGA-Net drops them).
 - Crowding of equal objective vectors is broken by the order of birth.
 """
 

@@ -66,7 +66,10 @@ def optuna_nsga2(
         )
         study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(minimised(first)))
         study.enqueue_trial(dict(zip(options, first.query.architecture, strict=True)))
-        study.tell(study.ask(options).number, minimised(first))
+        trial = study.ask(options)
+        # Enqueued trials belong to no generation unless the sampler is asked for theirs.
+        sampler.get_trial_generation(study, study._storage.get_trial(trial._trial_id))
+        study.tell(trial.number, minimised(first))
     yield from study_search(study, options, minimised, fence, epochs[-1])
 
 

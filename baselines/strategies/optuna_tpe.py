@@ -1,8 +1,9 @@
 """TPE of Optuna: Akiba et al., KDD 2019, arXiv:1907.10902; an opponent, through the library itself.
 
 Another algorithm than hyperopt's under the same name (`tpe.py`): of n observations the best min(ceil(0.1 n), 25) are good, 10
-random architectures come first, and a category's weight is spread by a kernel. The library's defaults, each given here so that
-a new release does not move them unseen. `hyperopt` has the numbers of our own TPE, for a comparison at equal settings.
+random architectures come first, and all decisions are modelled together. The library's defaults for one objective, each given here
+so that a new release does not move them unseen (`multivariate` is on by default since release 5). `hyperopt` has the numbers of our
+own TPE, decision by decision, for a comparison at equal settings.
 
 Departures: none; the constant liar is without effect where one training runs at a time.
 """
@@ -30,8 +31,8 @@ METHOD = Method(
     family="opponent",
     extra="opponents",
     variants={
-        "hyperopt": {"startup": 20, "gamma": 0.25, "root": True},
-        "multivariate": {"multivariate": True},
+        "hyperopt": {"startup": 20, "gamma": 0.25, "root": True, "multivariate": False},
+        "independent": {"multivariate": False},
     },
 )
 
@@ -45,7 +46,7 @@ def optuna_tpe(
     gamma: float = 0.1,
     root: bool = False,
     candidates: int = 24,
-    multivariate: bool = False,
+    multivariate: bool = True,
     release: str = VERSION,
 ) -> Search:
     """Ask Optuna's TPE sampler, without end.
@@ -77,7 +78,7 @@ def optuna_tpe(
 
     fence = Fence(rng)
     with fence.inside(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that multivariate is experimental
+        warnings.simplefilter("ignore")  # that `gamma` will be given otherwise one day
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=startup,
             n_ei_candidates=candidates,

@@ -15,9 +15,9 @@ network. A warm-up that does not fit into the budget ends the run before anythin
 this is regularized evolution.
 
 Departures: population and sample default to NATS-Bench's (10 and 3), since a budget of 100 trainings would be spent on a
-larger population before anything evolves, and N to 1,000 for the same reason. An architecture drawn twice is one member of the
-initial population (the example keeps both); S are drawn with replacement, as by Real et al. (the example: without). An
-architecture without a value (NaN) ranks last.
+larger population before anything evolves, and N to 1,000 for the same reason. Architectures of equal function, which have equal
+scores, are one member of the initial population (the example keeps all); S are drawn with replacement, as by Real et al. (the
+example: without). An architecture without a value (NaN) ranks last.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nasbench.query import Measure, Query, Search
 from nasbench.settings import SettingError, check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
-from ._proxy import PROXIES, Proxy, best_first
+from ._proxy import PROXIES, Proxy, best_first, draw_distinct
 
 METHOD = Method(
     title="Evolution with a proxy",
@@ -86,9 +86,9 @@ def proxy_evolution(
     check_integer("sample", sample, 1, population)
     check_integer("proposals", proposals, 0)
     check_number("explore", explore, 0.0, 1.0)
-    first = [space.sample(rng) for _ in range(warm_up or population)]
+    first = [space.sample(rng) for _ in range(population)] if not warm_up else []
     if warm_up:
-        distinct = tuple(dict.fromkeys(first))
+        distinct = draw_distinct(space, rng, warm_up)
         values = yield Measure(distinct, (proxy,))
         first = [distinct[number] for number in best_first(values[:, 0])[:population]]
     alive: deque[tuple[float, Architecture]] = deque()

@@ -12,8 +12,8 @@ budget ends the run before anything is trained.
 `variants`: the proxies by name. `parameters` and `multiply_adds` cost nothing and look at no data, and many proxies do not beat
 them (Ning et al., NeurIPS 2021, arXiv:2008.03064): the row that every proxy is to be read beside.
 
-Departures: N is 1,000, since a pool of 10 or 100, as in the paper, would be trained whole within one budget; an architecture is
-trained once in a pool, however often it was drawn; one without a value (NaN) ranks last.
+Departures: N is 1,000, since a pool of 10 or 100, as in the paper, would be trained whole within one budget; architectures of equal
+function, which have equal scores, are one and trained once in a pool; one without a value (NaN) ranks last.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nasbench.query import Measure, Query, Search
 from nasbench.settings import check_choice, check_integer
 from nasbench.space import SearchSpace
 
-from ._proxy import PROXIES, Proxy, best_first
+from ._proxy import PROXIES, Proxy, best_first, draw_distinct
 
 METHOD = Method(
     title="Ranking by a proxy",
@@ -70,7 +70,7 @@ def proxy_rank(
     check_choice("proxy", proxy, PROXIES)
     check_integer("pool", pool, 1)
     while True:
-        drawn = tuple(dict.fromkeys(space.sample(rng) for _ in range(pool)))
+        drawn = draw_distinct(space, rng, pool)
         values = yield Measure(drawn, (proxy,))
         for number in best_first(values[:, 0]):
             yield Query(drawn[number], epochs[-1])

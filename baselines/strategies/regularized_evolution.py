@@ -9,9 +9,11 @@ number of queries the method is random search. `variants` names them:
 
     ==============  ===  ===  ========================================================================================
     paper           100   25  Real et al. 2019
-    nas-bench-101    50   10  Ying et al. 2019, notebook (there each bit of the cell mutates with its own probability)
+    nas-bench-101    50   10  Ying et al. 2019, notebook (there each bit of the cell mutates with its own probability, and the S
+                              are drawn without replacement)
     nas-benchmarks  100   10  Klein et al., the comparison scripts of the NAS-Bench-101 paper
-    naszilla         30   10  White et al. 2021
+    naszilla         30   10  White et al. 2021; the first 10 are random, then the population grows as it evolves (there each
+                              edge mutates with probability 1/4)
     nats             10    3  Dong et al. 2021, `regularized_ea.py`
     ==============  ===  ===  ========================================================================================
 
@@ -43,7 +45,7 @@ METHOD = Method(
         "paper": {"population": 100, "sample": 25},
         "nas-bench-101": {"population": 50, "sample": 10},
         "nas-benchmarks": {"population": 100, "sample": 10},
-        "naszilla": {"population": 30, "sample": 10},
+        "naszilla": {"population": 30, "sample": 10, "initial": 10},
         "nats": {"population": 10, "sample": 3},
         "non-aging": {"population": 100, "sample": 25, "removal": "worst"},
     },
@@ -58,6 +60,7 @@ def regularized_evolution(
     population: int = 100,
     sample: int = 25,
     removal: Literal["oldest", "worst"] = "oldest",
+    initial: int = 0,
 ) -> Search:
     """Evolve a population by tournament selection and mutation, without end.
 
@@ -68,6 +71,7 @@ def regularized_evolution(
         population: number of architectures alive (P), from 1.
         sample: number drawn, with replacement, to find a parent (S), from 1 to `population`.
         removal: who makes room for a child: the `oldest` (aging) or the `worst`, the older of equals (non-aging).
+        initial: random architectures before anything evolves, while the population grows, from 1 to `population`; 0: `population`.
 
     Raises:
         SettingError: a setting outside its range.
@@ -75,12 +79,13 @@ def regularized_evolution(
     check_integer("population", population, 1)
     check_integer("sample", sample, 1, population)
     check_choice("removal", removal, ("oldest", "worst"))
+    check_integer("initial", initial, 0, population)
     alive: deque[tuple[float, Architecture]] = deque()
     while True:
-        if len(alive) < population:
+        if len(alive) < (initial or population):
             child = space.sample(rng)
         else:
-            drawn = [alive[number] for number in rng.integers(population, size=sample).tolist()]
+            drawn = [alive[number] for number in rng.integers(len(alive), size=sample).tolist()]
             _, parent = max(drawn, key=lambda member: member[0])
             child = space.mutate(parent, rng)
         observation = yield Query(child, epochs[-1])

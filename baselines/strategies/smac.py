@@ -12,27 +12,32 @@ challenger per model, errors as they are; the forest's own settings and the 5,00
 version of that time (5/6 of the decisions tried per node, at least 3 examples per leaf and per split). `variants`:
 
     ========  =============================================================================================================
-    smac3     SMAC3 2.4, HyperparameterOptimizationFacade: logarithms, 20 % random, 3 trainings, all decisions tried, leaves
-              of one, 10,000 candidates, 37 initial architectures (10 per decision, capped at a quarter of 150 queries), and
-              improvement on what the forest predicts of its best training, not on the incumbent's mean error
+    smac3     SMAC3 2.4, HyperparameterOptimizationFacade: logarithms of scaled errors, 20 % random, 3 trainings, all decisions
+              tried, leaves of one, 10,000 candidates, 37 initial architectures (10 per decision, capped at a quarter of 150
+              queries), improvement on what the forest predicts of its best training, not on the incumbent's mean error, and
+              the first training against the first one, the second against the second one
     no-race   one training per architecture: the model alone
     ========  =============================================================================================================
 
 Departures:
-- The paper compares on instances and seeds that both were run on. Here the challenger's first, second, ... training is held against
-  the incumbent's first, second, ...; they have no seed in common.
+- The paper compares on instances and seeds that both were run on, drawn at random among the incumbent's. Here trainings of two
+  architectures have no seed in common; the challenger's are held against as many of the incumbent's, drawn at random.
 - Architectures that have been trained are no challengers again (SMAC3's rule since 2.0).
-- The `smac3` variant draws its initial architectures uniformly, not from a Sobol sequence.
+- The `smac3` variant draws its initial architectures uniformly, not from a Sobol sequence, and trains them together once, where the
+  library races them one by one; a leaf predicts the mean of its logarithms (the library: the logarithm of the mean); a challenger
+  that is just as good replaces the incumbent (the library: does not).
 - Local search takes the best improving neighbour, not the first one found.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from nasbench.load import Method
 from nasbench.query import Query, Search
-from nasbench.settings import check_choice, check_integer, check_number
+from nasbench.settings import SettingError, check_choice, check_integer, check_number
 from nasbench.space import Architecture, SearchSpace
 
 from ._acquisition import Floats, Ints, climb, expected_improvement, log_expected_improvement
@@ -55,7 +60,9 @@ METHOD = Method(
             "minimum_split": 2,
             "candidates": 10_000,
             "initial": 37,
+            "scale_errors": True,
             "improve_on": "predicted",
+            "held_against": "first",
         },
         "no-race": {"max_repeats": 1},
     },
@@ -81,7 +88,9 @@ def smac(
     candidates: int = 5000,
     starts: int = 10,
     log_errors: bool = False,
-    improve_on: str = "observed",
+    scale_errors: bool = False,
+    improve_on: Literal["observed", "predicted"] = "observed",
+    held_against: Literal["random", "first"] = "random",
 ) -> Search:
     """Race challengers of a random forest against the incumbent, without end.
 
@@ -99,8 +108,11 @@ def smac(
         candidates: random architectures scored for each challenger, from 1.
         starts: known architectures from which the acquisition is climbed, from 1.
         log_errors: model the logarithm of the error, with the expected improvement of the error itself.
+        scale_errors: before the logarithm scale errors to (0, 1], from as far below the lowest as their 5th percentile is above
+            it, to the highest (SMAC3's `RunHistoryLogScaledEncoder`); only with `log_errors`.
         improve_on: what a challenger is expected to improve on: "observed", the incumbent's mean error, or "predicted", the
             forest's lowest prediction among trained architectures, which luck in a single training sways less.
+        held_against: which of the incumbent's trainings a challenger is compared with: as many as its own, `random` or the `first`.
 
     Raises:
         SettingError: a setting outside its range.
@@ -110,7 +122,11 @@ def smac(
         check_integer(name, value, 1)
     check_integer("minimum_split", minimum_split, 2)
     check_choice("log_errors", log_errors, (False, True))
+    check_choice("scale_errors", scale_errors, (False, True))
+    if scale_errors and not log_errors:
+        raise SettingError("scale_errors is True, must be False without log_errors")
     check_choice("improve_on", improve_on, ("observed", "predicted"))
+    check_choice("held_against", held_against, ("random", "first"))
     check_number("random_share", random_share, 0.0, 1.0)
     check_number("feature_ratio", feature_ratio, 0.0, 1.0, above=True)
 
@@ -126,9 +142,10 @@ def smac(
         else:
             inputs = np.array([architecture for architecture, errors in runs.items() for _ in errors])
             responses = np.array([error for errors in runs.values() for error in errors])
+            scaled = scale(responses, responses) if scale_errors else responses
             forest = fit_forest(
                 inputs,
-                np.log(np.maximum(responses, SMALLEST_ERROR)) if log_errors else responses,
+                np.log(scaled if scale_errors else np.maximum(scaled, SMALLEST_ERROR)) if log_errors else scaled,
                 space.choices,
                 rng,
                 trees=trees,
@@ -140,7 +157,8 @@ def smac(
                 lowest = float(predict_forest(forest, np.array(list(runs)))[0].min())
                 best = float(np.exp(lowest)) if log_errors else lowest
             else:
-                best = max(float(np.mean(runs[incumbent])), SMALLEST_ERROR)
+                mean = np.mean(runs[incumbent], keepdims=True)
+                best = max(float((scale(mean, responses) if scale_errors else mean)[0]), SMALLEST_ERROR)
             challenger = most_promising(space, rng, forest, best, runs, candidates, starts, log_errors)
         if challenger in runs:  # only in a nearly exhausted space: learn more about what is known
             answer = yield Query(challenger, epochs[-1])
@@ -151,17 +169,33 @@ def smac(
         if len(runs[incumbent]) < max_repeats:
             answer = yield Query(incumbent, epochs[-1])
             runs[incumbent].append(1.0 - answer.validation_accuracy)
+        held = runs[incumbent] if held_against == "first" else rng.permutation(runs[incumbent]).tolist()
         wanted = 1
         while True:
             errors = runs.setdefault(challenger, [])
-            answers = yield (Query(challenger, epochs[-1]),) * (min(wanted, len(runs[incumbent])) - len(errors))
+            answers = yield (Query(challenger, epochs[-1]),) * (min(wanted, len(held)) - len(errors))
             errors.extend(1.0 - answer.validation_accuracy for answer in answers)
-            if np.mean(errors) > np.mean(runs[incumbent][: len(errors)]):
+            if np.mean(errors) > np.mean(held[: len(errors)]):
                 break
-            if len(errors) >= len(runs[incumbent]):
+            if len(errors) >= len(held):
                 incumbent = challenger
                 break
             wanted *= 2
+
+
+def scale(errors: Floats, trained: Floats) -> Floats:
+    """Scale errors as SMAC3's `RunHistoryLogScaledEncoder` does before it takes logarithms.
+
+    Args:
+        errors: shape (n,), each from the lowest of `trained`.
+        trained: errors of all trainings; 1 is the highest of them, 0 as far below the lowest as its 5th percentile is above it,
+            less 1e-10.
+
+    Returns:
+        Shape (n,), above 0.
+    """
+    floor = 2.0 * trained.min() - np.percentile(trained, 5.0) - 1e-10
+    return np.asarray((errors - floor) / (trained.max() - floor))
 
 
 def draw_untrained(space: SearchSpace, rng: np.random.Generator, runs: dict[Architecture, list[float]]) -> Architecture:

@@ -1,7 +1,7 @@
 """SMAC3: Lindauer et al., JMLR 23(54), 2022, arXiv:2109.09831; an opponent, through the library itself.
 
 `HyperparameterOptimizationFacade`, the library's choice for categorical spaces, asked and told: a random forest on logarithms of
-the cost, expected improvement climbed from trained and from random architectures, 20 % random challengers, 8 challengers of one
+the scaled cost, expected improvement climbed from trained and from random architectures, 20 % random challengers, 8 challengers of one
 forest, a race of at most 3 trainings of an architecture, a Sobol design of 10 architectures per decision, capped at a quarter of
 `trials`. The defaults are the library's, given here so that a new release does not move them unseen. `variants` for comparisons with
 our own SMAC:
@@ -12,7 +12,8 @@ our own SMAC:
     =============  ================================================================================================
 
 At equal numbers these differ still: the library's trees are scikit-learn's, which split an option's number at a threshold where ours
-divide sets of options; its challengers come out of local searches alone; its first architectures are a Sobol design.
+divide sets of options, with the logarithm of the mean in a leaf where ours have the mean of logarithms; its challengers come out of
+local searches alone; its first architectures are a Sobol design, and are raced.
 
 Departures:
 - `trials` is what the facade plans for; the run goes on after them, as long as the loop asks.
