@@ -198,7 +198,8 @@ def figure_captions(comparison: Comparison) -> dict[str, str]:
         ),
         "targets-over-seconds": caption(
             comparison,
-            f"Share of pairs of run and target reached by each time (runtime profile, Hansen et al. 2016); "
+            f"Share of pairs of run and target reached by each time (runtime profile, Hansen et al. 2016, without "
+            f"the simulated restarts of COCO); "
             f"{len(targets)} target regrets, evenly spaced in the logarithm from that of random sampling to "
             f"{100 * targets[-1]:g} points.",
             regret,

@@ -173,7 +173,8 @@ class Comparison:
             places = map(self.tested[dataset].index, (entrant, self.reference or ""))
             values.append(self.tests[dataset][-1].a12[tuple(places)])
         replicates = np.mean([self.improvement[dataset, entrant] for dataset in datasets], axis=0)
-        low, high = resamples.interval(replicates, 2)
+        runs = [len(self.scores[dataset, name].run) for dataset in datasets for name in (entrant, self.reference or "")]
+        low, high = resamples.interval(replicates, min(runs))
         return statistics.Estimate(float(np.mean(values)), float(low), float(high))
 
     def best(self, dataset: str, checkpoint: int = -1) -> str | None:

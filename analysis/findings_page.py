@@ -18,12 +18,14 @@ RULES = (
     "ends below 0.1 points, disagrees where it begins above 0 and the disadvantage is at least 0.1. *Seconds*: ratio of expected running "
     "times to the median final regret of the search from scratch, runs that never arrive censored at the seconds they spent; "
     "agrees where the interval is above 1 and the ratio at least 1.1. *Correlation*: Spearman's, of predicted and true scores of held-out "
-    "cells, or its difference between two predictors; agrees where the interval is above 0 and the value at least 0.05, disagrees "
-    "where it is below by as much. *Trade-offs*: difference of the shares of the true front's hypervolume that the sets found "
-    "cover, averaged over data sets; agrees where the interval is above 0 and the difference at least half a per cent. Intervals "
-    "are over seeds (of predictors: over draws of cells; of proxies: over cells), for these data sets; "
-    "each stands by itself, so that of many claims a few may be judged wrongly by chance. Each table speaks for itself: scores are mean "
-    "validation accuracies on nas-bench-201, which has no test split, and mean test accuracies on tables that have one."
+    "cells (proxies: of all cells, or pooled over groups of equal size), or its difference "
+    "between two predictors, or to that of the number of parameters; agrees where the interval is above 0 and the value at least "
+    "0.05, disagrees where it is below by as much. *Trade-offs*: difference of the shares of the true front's hypervolume that the "
+    "sets found cover, averaged over data sets; agrees where the interval is above 0 and the difference at least half a per cent. "
+    "Intervals are over seeds (of predictors: over draws of cells; of proxies: over cells), for these data sets; each stands by "
+    "itself, so that of many claims a few may be judged wrongly by chance. In claims on searches with one objective each table "
+    "speaks for itself: scores are mean validation accuracies on nas-bench-201, which has no test split, and mean test accuracies "
+    "on tables that have one."
 )
 
 

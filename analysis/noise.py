@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from .correlations import among_best, best_rows, kendall, known_mean, row_means, spearman
 from .effects import FloatArray
@@ -89,11 +90,12 @@ class SeedNoise:
         cells: cells in it (mean over the trainings that choose).
         between_deviation: standard deviation of the cells' true means, fraction.
         seed_deviation: standard deviation between trainings of a cell, fraction; root of the mean variance.
-        median_seed_deviation: median of the cells' own standard deviations: less swayed by few unstable cells.
+        median_seed_deviation: median of the cells' own standard deviations, less swayed by few unstable cells; each is scaled so
+            that its median is right for normal noise (raw ones of two trainings have .67 of it, of three .83).
         ratio: variance between cells over variance between trainings.
         spearman, kendall: correlation of one training with another of the same cells.
         ceiling_one: highest Spearman correlation to be expected of anything with a single training: of the true means.
-        ceiling_mean: the same with the mean over as many trainings as the table has.
+        ceiling_mean: the same with the mean over as many trainings as the table has of such cells.
     """
 
     share: float
@@ -129,7 +131,6 @@ def seed_noise(scores: FloatArray, shares: Sequence[float] = SHARES) -> list[See
         One entry for each share.
     """
     counts = (~np.isnan(scores)).sum(axis=1)
-    typical = float(counts[counts > 0].mean()) if (counts > 0).any() else 1.0
     result = []
     for share in shares:
         chosen_by, parts = _parts(scores, share)
@@ -137,10 +138,12 @@ def seed_noise(scores: FloatArray, shares: Sequence[float] = SHARES) -> list[See
         within = known_mean([each.within for each in found])
         between = known_mean([each.between for each in found])
         ratio = Components(0, 0, between, within).ratio
-        medians = [known_mean([float(np.median(_deviations(part)))]) for part in parts if len(_deviations(part))]
+        medians = [float(np.median(deviations)) for deviations in map(_median_unbiased, parts) if len(deviations)]
         correlations = [_between_seeds(part) if chosen_by != "mean" else (math.nan, math.nan) for part in parts]
         rank, tau = (known_mean([pair[place] for pair in correlations]) for place in (0, 1))
         positive = rank if rank > 0 else math.nan
+        made = counts[counts >= 3] if chosen_by == "another training" else counts[counts > 0]
+        typical = float(made.mean()) if len(made) else 1.0
         result.append(
             SeedNoise(
                 share=share,
@@ -181,6 +184,13 @@ def _deviations(scores: FloatArray) -> FloatArray:
     return np.nanstd(several, axis=1, ddof=1) if len(several) else np.empty(0)
 
 
+def _median_unbiased(scores: FloatArray) -> FloatArray:
+    """Return `_deviations`, each divided by the median that it has for normal noise of deviation 1."""
+    counts = (~np.isnan(scores)).sum(axis=1)
+    freedom = counts[counts >= 2] - 1
+    return np.asarray(_deviations(scores) / np.sqrt(stats.chi2.ppf(0.5, freedom) / freedom))
+
+
 def _between_seeds(scores: FloatArray) -> tuple[float, float]:
     """Return the mean correlation of one repeat with another, Spearman's and Kendall's."""
     pairs = list(itertools.combinations(range(scores.shape[1]), 2))
@@ -190,7 +200,7 @@ def _between_seeds(scores: FloatArray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class NoiseBand:
-    """Seed noise of cells with similar scores: mean score, number of cells, root mean and median of the seed deviation."""
+    """Seed noise of cells with similar scores: mean score, number of cells, seed deviation and its median as in `SeedNoise`."""
 
     score: float
     cells: int
@@ -208,5 +218,6 @@ def noise_by_score(scores: FloatArray, bands: int = 20) -> list[NoiseBand]:
     for rows in np.array_split(order, min(bands, len(order))):
         deviations = _deviations(several[rows])
         root = float(np.sqrt((deviations**2).mean()))
-        result.append(NoiseBand(float(row_means(several[rows]).mean()), len(rows), root, float(np.median(deviations))))
+        median = float(np.median(_median_unbiased(several[rows])))
+        result.append(NoiseBand(float(row_means(several[rows]).mean()), len(rows), root, median))
     return result

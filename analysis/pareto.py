@@ -169,7 +169,8 @@ def compare_sets(experiment: Experiment) -> SetComparison | None:
     known = [entrant for entrant in experiment.entrants if any(name == entrant for _, name in found)]
 
     def average(entrant: str) -> float:
-        return float(np.mean([one.summary.mean[-1] for (_, name), one in found.items() if name == entrant]))
+        mean = float(np.mean([one.summary.mean[-1] for (_, name), one in found.items() if name == entrant]))
+        return np.inf if np.isnan(mean) else mean  # runs without a set come last
 
     return SetComparison(experiment, fronts, found, tuple(sorted(known, key=average)), best, level, tuple(faults))
 

@@ -1,5 +1,7 @@
 """Paired and independent samples: oracles, what the pairs are worth, false positives and coverage."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ def rng(*key):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=14, max_size=40))
 def test_wilcoxon_with_ties_and_zeros_is_pratts_normal_approximation(pairs):
     first, second = np.array(pairs, dtype=float).T
     difference = first - second
@@ -31,6 +33,25 @@ def test_wilcoxon_with_ties_and_zeros_is_pratts_normal_approximation(pairs):
     # Pratt: zeros are ranked with the others, then left out; mean and variance of a sum of signed ranks, ties as they are.
     expected, variance = ranked[kept].sum() / 2, (ranked[kept] ** 2).sum() / 4
     assert p_value == pytest.approx(2 * stats.norm.sf(abs(positive - expected) / np.sqrt(variance)), abs=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=8))
+def test_wilcoxon_with_ties_and_zeros_among_few_pairs_goes_through_all_signs(differences):
+    values = np.array(differences, dtype=float)
+    if not values.any():
+        assert design.wilcoxon(values, np.zeros(len(values))) == 1.0
+        return
+    kept = values != 0
+    ranks = stats.rankdata(np.abs(values))[kept]
+    sums = [abs(np.dot(signs, ranks)) for signs in itertools.product((-1, 1), repeat=len(ranks))]
+    seen = abs(np.dot(np.sign(values[kept]), ranks))
+    expected = np.mean([total >= seen - 1e-9 for total in sums])
+    assert design.wilcoxon(values, np.zeros(len(values))) == pytest.approx(expected)
+
+
+def test_five_wins_and_a_tie_are_no_more_than_five_wins():
+    assert design.wilcoxon(np.array([1.0, 2, 3, 4, 5, 0]), np.zeros(6)) == pytest.approx(2 / 2**5)
 
 
 def test_wilcoxon_is_exact_without_ties():

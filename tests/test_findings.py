@@ -12,7 +12,7 @@ import synthetic_records
 from synthetic_records import write_walks
 
 from nasbench.analysis.comparison import generator
-from nasbench.analysis.findings import Claim, Finding, find, judge, mean_difference, saving
+from nasbench.analysis.findings import Claim, Finding, find, judge, mean_difference, saving, told
 from nasbench.analysis.findings_claims import CLAIMS, PARETO_CLAIMS, PREDICTOR_CLAIMS, PROXY_CLAIMS
 from nasbench.analysis.findings_page import found, to_markdown
 from nasbench.analysis.findings_pareto import find_in_sets
@@ -83,6 +83,33 @@ def test_saving_counts_runs_that_never_arrive_with_all_they_spent() -> None:
     warm = made_runs([10.0, 10.0, 10.0, None], 100.0)
     # (10 + 10 + 10 + 100) / 3 successes against (40 + 60 + 50 + 50) / 4.
     assert saving([(problem, warm, scratch)], generator("test")).value == pytest.approx(50.0 / (130.0 / 3.0))
+
+
+def test_what_a_run_was_told_of_its_incumbent_is_the_mean_of_its_trainings() -> None:
+    runs = dataclasses.replace(
+        made_runs([10.0, 20.0, 30.0], 100.0),
+        architecture=np.array([5, 5, 7, 8, 9, 9], np.int32),
+        incumbent=np.array([5, 5, 7, 7, 9, 9], np.int32),
+        epochs=np.array([4, 4, 4, 4, 1, 4], np.int32),
+        validation_accuracy=np.array([0.9, 0.7, 0.6, 0.5, 0.3, 0.4]),
+    )
+    last = np.array([1, 3, 5])
+    assert told(runs, last) == pytest.approx([0.8, 0.6, 0.4])  # the third one's first training had fewer epochs
+    assert told(runs, np.array([0, 2, -1]))[:2] == pytest.approx([0.9, 0.6])
+    assert np.isnan(told(runs, np.array([0, 2, -1]))[2])
+
+
+def test_gaps_are_not_looked_at_where_scores_are_of_another_split(tmp_path: Path) -> None:
+    folder = write_walks(tmp_path, runs=30)
+    gap = Claim("It looks better", "Somebody 2020", "amount", "random_search", measure="gap")
+    assert find([gap], [folder])[0].estimate is not None
+    file = folder / "experiment.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for problem in content["problems"].values():
+        problem["score_label"] = "mean test accuracy"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    found = find([gap], [folder])[0]
+    assert found.estimate is None and "scored on its validation split" in found.reason
 
 
 def test_without_records_nothing_is_told() -> None:

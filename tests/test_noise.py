@@ -156,8 +156,28 @@ def test_noise_by_score_finds_where_it_is_loud():
     assert [band.seed_deviation for band in bands[2:]] == pytest.approx(
         [0.001, 0.001], rel=0.03
     )  # band 1 has stragglers
-    median = math.sqrt(math.log(2))  # median of the standard deviation of three normal numbers
-    assert bands[3].median_seed_deviation == pytest.approx(0.001 * median, rel=0.05)
+    assert bands[3].median_seed_deviation == pytest.approx(0.001, rel=0.05)
+
+
+def test_median_of_the_seed_deviations_is_right_whatever_the_number_of_trainings():
+    rng = np.random.default_rng(8)
+    scores = rng.normal(size=(20_000, 1)) + 0.01 * rng.normal(size=(20_000, 3))
+    scores[:10_000, 2] = np.nan
+    medians = [each.median_seed_deviation for each in noise.seed_noise(scores)]
+    assert medians[:3] == pytest.approx(
+        [0.01] * 3, rel=0.05
+    )  # cells with two and three, and two of three for the better ones
+    assert medians[3] == pytest.approx(0.01, rel=0.2)  # a hundred cells
+
+
+def test_ceiling_of_a_mean_counts_the_trainings_of_the_cells_it_is_about():
+    rng = np.random.default_rng(9)
+    scores = rng.normal(size=(4000, 1)) + 0.5 * rng.normal(size=(4000, 3))
+    some = scores.copy()
+    some[2000:, 1:] = np.nan
+    half = noise.seed_noise(some)[1]
+    assert half.chosen_by == "another training"
+    assert half.ceiling_mean == pytest.approx(math.sqrt(noise.spearman_brown(half.spearman, 3)))
 
 
 # Correlations ---------------------------------------------------------------------------------------------------------
