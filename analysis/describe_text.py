@@ -159,7 +159,8 @@ def _noise(description: Description) -> str:
     heads += ["ceiling, one", "ceiling, mean"]
     note = (
         "SD cells: standard deviation of the cells' true means (points); SD seeds: between trainings of a cell, root mean "
-        "square and median; ratio: of the two variances; Spearman, Kendall: of one training with another; ceilings: the highest "
+        "square and median (each cell's scaled to be right for normal noise); ratio: of the two variances; Spearman, Kendall: of one "
+        "training with another; ceilings: the highest "
         "Spearman correlation to be expected of anything, however good, with one training and with the table's mean. "
     )
     first = next(iter(description.datasets.values()))
