@@ -88,7 +88,7 @@ class Finding:
         series: protocol and version of the records and the state of the code that made them, "" without any.
         reason: why nothing can be told, where there are no records.
         names: titles of the entrants.
-        table: name of the table that the records are of, "" where they don't say it.
+        table: name of the table that the records are of, of trade-offs that of the protocol; "" where they don't say it.
     """
 
     claim: Claim

@@ -23,8 +23,8 @@ RULES = (
     "0.05, disagrees where it is below by as much. *Trade-offs*: difference of the shares of the true front's hypervolume that the "
     "sets found cover, averaged over data sets; agrees where the interval is above 0 and the difference at least half a per cent. "
     "Intervals are over seeds (of predictors: over draws of cells; of proxies: over cells), for these data sets; each stands by "
-    "itself, so that of many claims a few may be judged wrongly by chance. In claims on searches with one objective each table "
-    "speaks for itself: scores are mean validation accuracies on nas-bench-201, which has no test split, and mean test accuracies "
+    "itself, so that of many claims a few may be judged wrongly by chance. Each table speaks for itself, of "
+    "trade-offs each protocol: scores are mean validation accuracies on nas-bench-201, which has no test split, and mean test accuracies "
     "on tables that have one."
 )
 
@@ -44,7 +44,7 @@ def to_markdown(findings: Sequence[Finding], figure: str, pages: Sequence[str] =
             "diamond: can't be told; grey: too small to name."
         )
         lines += [f"![Differences of regrets with their intervals]({figure})", "", text, ""]
-    lines += ["| claim | source | table | found | n | verdict |", "|---|---|---|---|---|---|"]
+    lines += ["| claim | source | on | found | n | verdict |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {each.claim.text} | {each.claim.source} | {each.table} | {found(each)} | {each.runs or ''} | {_verdict(each)} |"
         for each in findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +22,37 @@ FloatArray = NDArray[np.float64]
 def find_in_sets(claims: Sequence[Claim], folders: Sequence[Path]) -> list[Finding]:
     """Hold claims of kind `hypervolume` against results folders; those of protocols with one objective have no say.
 
-    Of the folders with both entrants the one with most runs speaks.
+    Each protocol speaks for itself, since another one has other objectives: of its folders with both entrants the one with most runs.
+
+    Returns:
+        In the order of the claims one for each protocol that can speak, in the order of the folders; one without an estimate where
+        none can.
 
     Raises:
         RecordError: a folder is none of results, or lacks what several objectives need.
     """
     experiments = [(each, true_fronts(each)) for each in map(read_experiment, folders)]
-    several = [(each, fronts) for each, fronts in experiments if fronts]
+    protocols: dict[str, list[tuple[int, Experiment, dict[str, TrueFront]]]] = {}
+    for number, (experiment, fronts) in enumerate(experiments):
+        if fronts:
+            protocols.setdefault(experiment.protocol.name, []).append((number, experiment, fronts))
     covered: dict[tuple[int, str, str, float], FloatArray | None] = {}
-    return [_find_one(claim, several, covered) for claim in claims]
+    findings: list[Finding] = []
+    for claim in claims:
+        spoken = [_find_one(claim, several, covered) for several in protocols.values() or [[]]]
+        findings += [each for each in spoken if each.estimate is not None] or spoken[:1]
+    return findings
 
 
 def _find_one(
     claim: Claim,
-    experiments: Sequence[tuple[Experiment, dict[str, TrueFront]]],
+    experiments: Sequence[tuple[int, Experiment, dict[str, TrueFront]]],
     covered: dict[tuple[int, str, str, float], FloatArray | None],
 ) -> Finding:
     wanted = (claim.first, claim.second)
-    able = [each for each in enumerate(experiments) if all(name in each[1][0].entrants for name in wanted)]
-    able.sort(key=lambda each: -min(each[1][0].entrants[name].runs for name in wanted))
-    for number, (experiment, fronts) in able:
+    able = [each for each in experiments if all(name in each[1].entrants for name in wanted)]
+    able.sort(key=lambda each: -min(each[1].entrants[name].runs for name in wanted))
+    for number, experiment, fronts in able:
         samples = {}
         for dataset, truth in fronts.items():
             for name in wanted:
@@ -54,7 +66,8 @@ def _find_one(
         if samples:
             estimate = mean_difference(list(samples.values()), generator("findings", claim.text))
             runs = min(len(each) for pair in samples.values() for each in pair)
-            return finding_of(claim, experiment, estimate, runs, tuple(samples))
+            found = finding_of(claim, experiment, estimate, runs, tuple(samples))
+            return replace(found, table=experiment.protocol.name)
     missing = f"no recorded runs of {' and '.join(wanted)} with several objectives in the folders given"
     return Finding(claim, None, "can't be told here", 0, (), "", missing, ())
 
