@@ -50,7 +50,7 @@ perf: setup-all ## Measure speed, each figure beside a named alternative in the 
 report: setup   ## Make tables and figures again from the recorded runs; VENUE=neurips, icml, jmlr, ...: in its widths and fonts.
 	$(BIN)/nasbench report results/nas-bench-201-all $(if $(VENUE),--venue $(VENUE))
 
-clean:          ## Remove results and the environment.
+clean:          ## Remove ALL results, builds and the environment.
 	rm -rf results builds .venv build dist *.egg-info
 
 lock:           ## Resolve exact versions anew (needs uv; torch stays at the release that the tables were built with).
