@@ -25,7 +25,7 @@ from .tables import comparison_table, queries_table, write_text
 
 PAGE = "report.html"
 NEEDED = {"plotly": "Plotly", "jinja2": "Jinja2"}
-INSTALL = "pip install 'nasbench-live[report]'"
+INSTALL = "pip install '.[report]' in the checkout"
 SCRIPTS = (
     "page.js",
     "page_curves.js",

@@ -77,5 +77,5 @@ def _tueplots() -> tuple[ModuleType, ModuleType]:
         return importlib.import_module("tueplots.figsizes"), importlib.import_module("tueplots.fontsizes")
     except ImportError as error:
         raise VenueError(
-            f"styles of venues come from tueplots, which is not installed: pip install 'nasbench-live[report]' ({error})"
+            f"styles of venues come from tueplots, which is not installed: pip install '.[report]' in the checkout ({error})"
         ) from error

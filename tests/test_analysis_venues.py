@@ -65,7 +65,7 @@ def test_an_unknown_venue_is_named_with_the_list(folder, tmp_path, capsys):
 
 def test_without_tueplots_the_command_that_helps_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tueplots.figsizes", None)
-    with pytest.raises(venues.VenueError, match=r"not installed: pip install 'nasbench-live\[report\]'"):
+    with pytest.raises(venues.VenueError, match=r"not installed: pip install '\.\[report\]' in the checkout"):
         venues.find_venue("icml")
 
 

@@ -240,7 +240,7 @@ def test_what_is_missing_is_named_with_the_command(monkeypatch):
     assert page.missing() == ""
     hide(monkeypatch, "plotly")
     assert page.missing() == (
-        "report.html was left out: Plotly is not installed. To have it: pip install 'nasbench-live[report]'"
+        "report.html was left out: Plotly is not installed. To have it: pip install '.[report]' in the checkout"
     )
     hide(monkeypatch, "plotly", "jinja2")
     assert "Plotly and Jinja2 are not installed" in page.missing()
