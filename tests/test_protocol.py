@@ -230,3 +230,14 @@ def test_budgets_of_nas_bench_201_are_worth_a_hundred_random_cells():
         everything = np.arange(table.space.size)
         _, costs = benchmark.evaluate_many(everything, everything, benchmark.epochs[-1])
         assert problem.budget == pytest.approx(100 * costs.mean(), rel=1e-5)
+
+
+def test_the_guide_s_lines_print_a_usual_budget(capsys):
+    root = Path(__file__).parent.parent
+    guide = (root / "docs" / "guide.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", guide, flags=re.DOTALL | re.MULTILINE)
+    exec(code.replace("data/nas-bench-201.h5", str(root / "data" / "nas-bench-201.h5")), {})
+    printed = capsys.readouterr().out.strip()
+    assert f"this prints {printed}" in guide
+    problems = read_protocol(Path(str(find_protocol("nas-bench-201")))).problems
+    assert {problem.dataset: problem.budget for problem in problems}["cifar10"] == round(float(printed))
