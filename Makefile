@@ -11,8 +11,9 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 help:           ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-bench: setup    ## Compare the search strategies (nas-bench-201-all) and optimizers; prints the tables and names the files. RUNS=10: a quick look.
+bench: setup    ## Compare all search strategies on both tables, and optimizers; prints the tables and names the files. RUNS=10: a quick look.
 	$(BIN)/nasbench run nas-bench-201-all $(if $(RUNS),--runs $(RUNS))
+	$(BIN)/nasbench run cell201-mnist1d $(if $(RUNS),--runs $(RUNS))
 	$(BIN)/nasbench run optimizers
 
 test: setup-all ## Run all tests.
@@ -25,8 +26,12 @@ check: setup-all ## Lint, format and types: what CI asks for.
 
 paper: setup    ## All strategies, 500 runs each, resumable.
 	$(BIN)/nasbench run nas-bench-201-all --runs 500
+	$(BIN)/nasbench run cell201-mnist1d --runs 500
 
-compare-more: .venv/.setup-opponents ## Two objectives; transfer between data sets; our TPE and SMAC beside other libraries'.
+compare-more: .venv/.setup-opponents ## Proxies, transfer, two objectives, ten times the budget; our TPE and SMAC beside other libraries'.
+	$(BIN)/nasbench run cell201-mnist1d-proxies
+	$(BIN)/nasbench run cell201-mnist1d-transfer
+	$(BIN)/nasbench run nas-bench-201-long
 	$(BIN)/nasbench run nas-bench-201-pareto
 	$(BIN)/nasbench run nas-bench-201-pareto-latency
 	$(BIN)/nasbench run nas-bench-201-transfer
@@ -49,6 +54,7 @@ perf: setup-all ## Measure speed, each figure beside a named alternative in the 
 
 report: setup   ## Make tables and figures again from the recorded runs; VENUE=neurips, icml, jmlr, ...: in its widths and fonts.
 	$(BIN)/nasbench report results/nas-bench-201-all $(if $(VENUE),--venue $(VENUE))
+	$(BIN)/nasbench report results/cell201-mnist1d $(if $(VENUE),--venue $(VENUE))
 
 clean:          ## Remove ALL results, builds and the environment.
 	rm -rf results builds .venv build dist *.egg-info
