@@ -101,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="train now with the table's recipe instead of looking up; results/PROTOCOL-live",
     )
-    sub.add_argument("--device", default="cpu", help="of live training: cpu (default) or cuda:0, ...")
+    sub.add_argument("--device", default="cpu", help="of live training: cpu (default), cuda, cuda:0, ...")
     sub.add_argument("--root", default="", help="of live training: folder of data that are read from disk")
     sub.add_argument("--no-report", action="store_true", help="compute only")
 
@@ -120,7 +120,7 @@ def make_parser() -> argparse.ArgumentParser:
         "findings-optimizers", _findings_optimizers, "Hold claims about optimizers against a table of curves."
     )
     sub.add_argument("table", type=Path, help="a sealed optimizer table, such as data/optimizers.h5")
-    sub.add_argument("--out", type=Path, default=Path("docs/optimizers.md"), help="page (default: docs/optimizers.md)")
+    sub.add_argument("--out", type=Path, required=True, help="page to write, such as optimizers.md; figures beside it")
 
     sub = command("verify", _verify, "Prove a table: digests, schema, counts, missing trainings, value ranges.")
     sub.add_argument("table", help="a table that comes with the package, or a file")
@@ -238,20 +238,16 @@ def _list_protocols() -> Rows:
 
 
 def _list_tables() -> Rows:
-    import nasbench.data
-    from nasbench.optimizer_seal import is_optimizer_table
-    from nasbench.proxy_table import is_proxy_table
     from nasbench.sealed import open_table
+    from nasbench.table_file import shipped_tables
 
     rows = []
-    for path in sorted(Path(nasbench.data.__path__[0]).glob("*.h5")):
-        if is_optimizer_table(path) or is_proxy_table(path):
-            continue  # no table of trainings; `nasbench list optimizers` tells of the former
-        table = open_table(path)
+    for shipped in shipped_tables():
+        table = open_table(find_table(shipped))
         for name, data in table.datasets.items():
             rows.append(
                 {
-                    "table": path.stem,
+                    "table": shipped,
                     "space": table.space.name,
                     "rows": len(table.architectures),
                     "data set": name,

@@ -18,7 +18,7 @@ def add_findings_command(command: AddCommand) -> None:
         "`nasbench proxies TABLE --report`"
     )
     sub.add_argument("results", type=Path, nargs="+", help=text)
-    sub.add_argument("--out", type=Path, default=Path("docs/findings.md"), help="page (default: docs/findings.md)")
+    sub.add_argument("--out", type=Path, required=True, help="page to write, such as findings.md; figures beside it")
 
 
 def _findings(options: argparse.Namespace) -> None:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 import nasbench.data
+from nasbench import optimizer_seal, proxy_table, sealed
+from nasbench.cli import find_table
 from nasbench.table_file import shipped_tables, table_file
 
 
@@ -22,3 +26,15 @@ def test_a_path_is_relative_to_the_folder_that_is_given(tmp_path, monkeypatch):
     assert table_file("own.h5", tmp_path / "tables") == file
     assert table_file("tables/own.h5").samefile(file) and table_file(str(file)) == file
     assert table_file("own.h5") is None and table_file("tables") is None and table_file("absent", tmp_path) is None
+
+
+def test_files_of_proxies_and_of_optimizers_are_no_tables_of_trainings(tmp_path, monkeypatch):
+    for name, magic in (("b", sealed.MAGIC), ("a", sealed.MAGIC), ("a-proxies", proxy_table.MAGIC)):
+        (tmp_path / f"{name}.h5").write_bytes(magic + b"...")
+    (tmp_path / "optimizers.h5").write_bytes(optimizer_seal.MAGIC + b"...")
+    (tmp_path / "cut.h5").write_bytes(sealed.MAGIC[:5])
+    monkeypatch.setattr(nasbench.data, "__path__", [str(tmp_path)])
+    assert shipped_tables() == ("a", "b")
+    assert table_file("a-proxies") == tmp_path / "a-proxies.h5"  # found by name all the same
+    with pytest.raises(FileNotFoundError, match=r"no table 'c': tables that come with the package are \['a', 'b'\]"):
+        find_table("c")
