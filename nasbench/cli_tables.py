@@ -7,6 +7,10 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nasbench.recipe import Recipe
 
 AddCommand = Callable[[str, Callable[[argparse.Namespace], int | None], str], argparse.ArgumentParser]
 
@@ -48,12 +52,13 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument("recipe", help="name of a recipe that comes with the package, or a TOML file")
     sub.add_argument("--folder", type=Path, help="where finished trainings are kept (default: builds/RECIPE)")
     sub.add_argument("--output", type=Path, help="the table to seal when all is there (default: FOLDER/RECIPE.h5)")
+    _add_root(sub)
     sub.add_argument("--workers", type=int, help="processes (default: a core each, or a GPU each)")
     sub.add_argument(
         "--device",
         action="append",
         default=[],
-        help="cpu (default), cuda:0, ...; several may be named, and be shared by workers",
+        help="cpu (default), cuda, cuda:0, ...; several may be named, and be shared by workers",
     )
     sub.add_argument("--shard", metavar="I/N", help="every N-th group from the I-th only; a shard is not sealed")
     sub.add_argument(
@@ -88,13 +93,15 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument("--sample", type=int, default=60, help="groups to time (default: 60)")
     sub.add_argument("--rounds", type=int, default=3, help="timings of each, the quickest counts (default: 3)")
     sub.add_argument("--seed", type=int, default=0, help="seed of the draw (default: 0)")
-    sub.add_argument("--device", default="cpu", help="cpu (default) or cuda:0, ...")
+    _add_root(sub)
+    sub.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:0, ...")
 
     sub = command("retrain", _retrain, "Train one architecture now and print its learning curve.")
     sub.add_argument("architecture", help="published string, or number in the space")
     sub.add_argument("recipe", help="name of a recipe, or a TOML file")
     sub.add_argument("--repeat", type=int, default=0, help="which repeat's seeds (default: 0); its group is trained")
-    sub.add_argument("--device", default="cpu", help="cpu (default) or cuda:0, ...")
+    _add_root(sub)
+    sub.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:0, ...")
     sub.add_argument("--test", action="store_true", help="print test accuracy too")
 
     sub = command(
@@ -104,7 +111,7 @@ def add_table_commands(command: AddCommand) -> None:
     sub.add_argument("--sample", type=int, default=20, help="rows to train again (default: 20)")
     sub.add_argument("--seed", type=int, default=0, help="seed of the draw of rows (default: 0)")
     sub.add_argument("--root", default="", help="folder of data that are read from disk")
-    sub.add_argument("--device", default="cpu", help="cpu (default) or cuda:0, ...")
+    sub.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:0, ...")
 
     sub = command("describe", _describe, "Say what a table's search space is like: text, figures, numbers.")
     sub.add_argument("table", help="a table that comes with the package, or a file")
@@ -143,6 +150,29 @@ def _import(options: argparse.Namespace) -> None:
         )
     sets = ", ".join(table.datasets)
     print(f"{options.output}: {len(table.architectures):,} rows, data sets {sets}, digest {table.digest}")
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", help="folder of data that are read from disk (default: the recipe's)")
+
+
+def recipe_at(options: argparse.Namespace) -> Recipe:
+    """Return the recipe that the command line names, with the folder of data that `--root` gives, if it gives one.
+
+    No digest holds the folder, so that a build goes on with its data in another place.
+
+    Raises:
+        RecipeError: no such recipe, or one that can't be read.
+    """
+    import msgspec
+
+    from nasbench.recipe import load_recipe
+
+    recipe = load_recipe(options.recipe)
+    if options.root is None:
+        return recipe
+    root = str(Path(options.root).absolute())  # workers may have another working directory
+    return msgspec.structs.replace(recipe, dataset=msgspec.structs.replace(recipe.dataset, root=root))
 
 
 def shard_of(options: argparse.Namespace) -> tuple[int, int] | None:
@@ -185,9 +215,8 @@ def _build(options: argparse.Namespace) -> int:
     from nasbench.engine import Effort, Engine
     from nasbench.engine_local import run_local
     from nasbench.made_by import parse_ranges
-    from nasbench.recipe import load_recipe
 
-    recipe = load_recipe(options.recipe)
+    recipe = recipe_at(options)
     folder = options.folder or Path("builds") / recipe.name
     devices = tuple(options.device) or ("cpu",)
     engine: Engine = run_local
@@ -233,13 +262,12 @@ def _calibrate(options: argparse.Namespace) -> None:
 
     from nasbench.calibrate import calibrate
     from nasbench.cost import write_model
-    from nasbench.recipe import load_recipe
 
     def watch(made: int, total: int) -> None:
         if made % 10 == 0 or made == total:
             print(f"{made} of {total} timings", file=sys.stderr, flush=True)
 
-    recipe = load_recipe(options.recipe)
+    recipe = recipe_at(options)
     rng = np.random.default_rng(options.seed)
     model = calibrate(recipe, rng, sample=options.sample, rounds=options.rounds, device=options.device, watch=watch)
     write_model(model, options.output)
@@ -251,10 +279,9 @@ def _calibrate(options: argparse.Namespace) -> None:
 
 def _retrain(options: argparse.Namespace) -> None:
     from nasbench.live import retrain
-    from nasbench.recipe import load_recipe
     from nasbench.results import Result
 
-    recipe = load_recipe(options.recipe)
+    recipe = recipe_at(options)
     space = recipe.cell_space
     text = options.architecture
     architecture = space.architecture(int(text)) if text.isdigit() else space.parse(text)
