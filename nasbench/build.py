@@ -21,7 +21,7 @@ import numpy as np
 
 from nasbench.build_folder import BuildError, locked, pin, read_journals
 from nasbench.build_progress import silent
-from nasbench.cost import CostModel
+from nasbench.cost import CostError, CostModel, feature_names
 from nasbench.engine import Effort, Engine, EnvironmentChange, Job, Outcome, Progress, Reporter, Stop, stop_on_signals
 from nasbench.engine_local import run_local
 from nasbench.groups import group_count, group_members, groups_of_cells, in_shard
@@ -113,13 +113,16 @@ def build(
         BuildError: the folder is another build's, in use or can't be written; the environment gives other bits; nothing
             works. What is finished is in the journals.
         JournalError: a journal can't be read, or two of them disagree.
-        CostError: the cost model is not of this recipe, or can't be fitted.
+        CostError: the cost model is not of this recipe, or can't be fitted; or none is given and the table has fewer groups than
+            a fit needs, which is said before anything is trained.
         OSError: the table can't be written.
     """
     effort = effort or Effort(default_workers(recipe, devices))
+    wanted = range(group_count(recipe)) if cells is None else groups_of_cells(recipe, cells)
+    if output is not None and shard is None and cost_model is None:
+        _check_fit(recipe, len(wanted))
     pin(folder, recipe, trainer, cells)
     with locked(folder, shard) as workers_lock:
-        wanted = range(group_count(recipe)) if cells is None else groups_of_cells(recipe, cells)
         planned = [group for group in wanted if in_shard(group, shard)]
         finished = collect(recipe, read_journals(folder, recipe))
         order = np.random.default_rng(0) if rng is None else rng
@@ -145,6 +148,16 @@ def build(
         if outcome.stopped or shard is not None or output is None:
             return result
         return _seal(recipe, finished, result, output, cells, cost_model, metadata)
+
+
+def _check_fit(recipe: Recipe, groups: int) -> None:
+    """Refuse a build whose table could not be sealed: it has fewer groups to time than the cost model has features."""
+    least = len(feature_names(recipe.cell_space))
+    if groups < least:
+        raise CostError(
+            f"groups (classes x repeats / group) are {groups}, must be at least {least}, the features of the cost model that is "
+            f"fitted to their times: make the recipe's group, {recipe.group}, smaller, or give a cost model"
+        )
 
 
 @dataclass(frozen=True)

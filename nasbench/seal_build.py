@@ -220,11 +220,13 @@ def network_sizes(recipe: Recipe, examples: Examples, chosen: Sequence[int]) -> 
 def _metadata(recipe: Recipe, finished: Finished, cost: CostModel, chosen: Sequence[int]) -> dict[str, Any]:
     records = finished.records.values()
     row = {cell: number for number, cell in enumerate(chosen)}
+    # Without the path of the builder's data, which no digest holds either.
+    portable = msgspec.structs.replace(recipe, dataset=msgspec.structs.replace(recipe.dataset, root=""))
     return {
         "title": f"{recipe.space} on {recipe.dataset.name}: {len(chosen)} cells, {recipe.repeats} repeats, {recipe.epochs} epochs",
         "rows": "one row for each canonical class",
         "device": cost.device,
-        "recipe": msgspec.to_builtins(recipe),
+        "recipe": msgspec.to_builtins(portable),
         "recipe_digest": recipe.digest,
         "cost_model": msgspec.to_builtins(cost),
         "environments": [

@@ -5,6 +5,7 @@ import json
 import os
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from broken_trainers import BROKEN, plan, tiny_recipe
@@ -16,6 +17,7 @@ from nasbench.cost import CostError, CostModel, FitError, feature_names
 from nasbench.engine import Effort, Ledger, Progress
 from nasbench.groups import group_count, group_members, group_of, groups_of_cells, in_shard, parse_shard
 from nasbench.journal import JournalError
+from nasbench.made_by import recipe_of
 from nasbench.rehearsal import REHEARSAL, RehearsalTrainer
 from nasbench.results import decode
 from nasbench.sealed import open_table
@@ -156,6 +158,30 @@ def test_costs_are_fitted_to_the_build_s_own_times_if_none_are_given(tmp_path):
     assert data.train_seconds == pytest.approx(np.full(60, 0.0008), rel=1e-2)
     with pytest.raises(CostError, match="is of recipe tiny"):
         rehearse(tmp_path / "b", tmp_path / "t.h5", cost_model=flat_cost(tiny_recipe(seed=1)))
+
+
+def test_too_few_groups_for_the_cost_model_are_refused_before_anything_is_trained(tmp_path):
+    least = len(feature_names(RECIPE.cell_space))
+    few = list(range(least - 1))
+    with pytest.raises(CostError, match=rf"groups .* are {least - 1}, must be at least {least}, .*group, 2, smaller"):
+        rehearse(tmp_path / "b", tmp_path / "t.h5", cells=few)
+    assert not (tmp_path / "b").exists()
+    assert rehearse(tmp_path / "b", cells=few).trained == least - 1  # nothing is sealed, nothing is fitted
+    assert open_table(rehearse(tmp_path / "b", tmp_path / "t.h5", cells=few, cost_model=flat_cost()).table).sha256
+
+
+def test_a_table_does_not_carry_the_folder_that_its_builder_read(tmp_path):
+    at_home = msgspec.structs.replace(
+        RECIPE, dataset=msgspec.structs.replace(RECIPE.dataset, root="/data/of/ada/images")
+    )
+    made = [
+        rehearse(tmp_path / f"b{number}", tmp_path / f"{number}.h5", recipe=recipe, cells=[3], cost_model=flat_cost())
+        for number, recipe in enumerate((RECIPE, at_home))
+    ]
+    assert made[0].digest == made[1].digest
+    table = open_table(made[1].table)
+    assert table.metadata["recipe"]["dataset"]["root"] == "" and "/data/of/ada" not in json.dumps(dict(table.metadata))
+    assert recipe_of(table, "/elsewhere").dataset.root == "/elsewhere"
 
 
 # Plan ------------------------------------------------------------------------------------------------------------------
