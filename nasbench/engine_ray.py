@@ -129,7 +129,7 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ImportError(f"the Ray engine needs Ray ({error}): pip install 'nasbench-live[ray]'") from error
+        raise ImportError(f"the Ray engine needs Ray ({error}): pip install '.[ray]' in the checkout") from error
     return ray
 
 

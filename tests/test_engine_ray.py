@@ -23,7 +23,7 @@ RECIPE = tiny_recipe()
 
 def test_without_ray_a_clear_word(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ImportError, match=r"the Ray engine needs Ray .*pip install 'nasbench-live\[ray\]'"):
+    with pytest.raises(ImportError, match=r"the Ray engine needs Ray .*pip install '\.\[ray\]' in the checkout"):
         engine_ray.ray_engine()
 
 
