@@ -38,7 +38,7 @@ compare-more: .venv/.setup-opponents ## Proxies, transfer, two objectives, ten t
 	$(BIN)/nasbench run nas-bench-201-opponents
 
 bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves bit for bit.
-	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --runs 12
+	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --sample 12
 
 table-small: setup-all ## The whole method in minutes: build a table from nothing, killed once, verify, audit, search it.
 	rm -rf builds/table-small

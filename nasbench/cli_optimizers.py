@@ -28,7 +28,7 @@ def add_optimizer_commands(command: AddCommand) -> None:
 
     sub = command("audit-optimizers", _audit, "Train a sample of an optimizer table again and compare every bit.")
     sub.add_argument("table", type=Path, help="a sealed optimizer table")
-    sub.add_argument("--runs", type=int, default=20, help="size of the sample (default: 20)")
+    sub.add_argument("--sample", type=int, default=20, help="runs to train again (default: 20)")
     sub.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
 
     sub = command("check-optimizer", _check, "Hold an optimizer to the contract that a fair comparison needs.")
@@ -100,12 +100,14 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    if options.sample < 1:
+        raise ValueError(f"sample is {options.sample}, must be at least 1")
     import numpy as np
 
     from nasbench.optimizer_audit import audit_optimizers
     from nasbench.optimizer_table import open_optimizer_table
 
-    report = audit_optimizers(open_optimizer_table(options.table), options.runs, np.random.default_rng(options.seed))
+    report = audit_optimizers(open_optimizer_table(options.table), options.sample, np.random.default_rng(options.seed))
     print(report)
     return 0 if report.passed else 1
 

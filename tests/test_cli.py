@@ -14,8 +14,10 @@ import pytest
 from small_table import ACCURACY, NOWHERE, PROTOCOL, ROWS, SPACE, TEST, VALIDATION, full_table, sealed, write_protocol
 
 import nasbench
-from nasbench.cli import find_table, main, show
+from nasbench.cli import find_table, main, make_parser, show
+from nasbench.cli_tables import recipe_at
 from nasbench.load import protocol_names, strategy_names
+from nasbench.recipe import load_recipe
 from nasbench.sealed import open_table
 
 
@@ -51,7 +53,7 @@ def test_list_names_every_strategy(capsys):
     assert [row["strategy"] for row in rows] == strategy_names()
     evolution = next(row for row in rows if row["strategy"] == "regularized_evolution")
     assert evolution["paper"] == "Real et al. 2019"
-    assert evolution["settings"] == "population=100, sample=25, removal=oldest"
+    assert evolution["settings"] == "population=100, sample=25, removal=oldest, initial=0"
     assert evolution["variants"].split(", ")[0] == "paper"
     assert rows == rows_of(capsys, "list", "strategies")
 
@@ -432,3 +434,25 @@ def test_closed_pipe_is_no_error(arguments):
 def test_find_table_takes_a_name_or_a_file(tmp_path):
     assert find_table("nas-bench-201").name == "nas-bench-201.h5"
     assert find_table(str(sealed(tmp_path))) == tmp_path / "small.h5"
+
+
+def test_root_gives_a_recipe_its_folder_of_data_and_leaves_its_digest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = load_recipe("cifar10-12")
+    for words in (["build", "cifar10-12"], ["calibrate", "cifar10-12", "cost.toml"], ["retrain", "0", "cifar10-12"]):
+        plain, given = (recipe_at(make_parser().parse_args([*words, *more])) for more in ([], ["--root", "images"]))
+        assert plain == shipped and plain.dataset.root == ""
+        assert given.dataset.root == str(tmp_path / "images")
+        assert given.digest == shipped.digest
+
+
+@pytest.mark.parametrize("words", ["findings results", "findings-optimizers optimizers.h5"])
+def test_pages_of_findings_are_written_where_it_is_said_only(capsys, words):
+    with pytest.raises(SystemExit) as caught:
+        main(words.split())
+    assert caught.value.code == 2
+    assert "the following arguments are required: --out" in capsys.readouterr().err
+
+
+def test_sample_of_an_audit_of_optimizers_has_a_range(capsys):
+    assert "sample is 0, must be at least 1" in complaint(capsys, "audit-optimizers", "optimizers.h5", "--sample", "0")
