@@ -2,8 +2,8 @@
 
 In the environment that a row was trained in, every count and loss of all its repeats must come out bit for bit. Elsewhere
 (another processor, another version of torch) rounding differs, training amplifies it, and a training ends like one from
-another seed. So there each final accuracy must be as near to the table's as two repeats of one cell are in the table in all
-but a thousandth of the cases, and the mean difference must be compatible with none.
+another seed. So there all final accuracies must be as near to the table's as so many pairs of repeats of one cell are in the
+table in all but a thousandth of the cases, and the mean difference must be compatible with none.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from nasbench.trainer import LIVE, Trainer
 from nasbench.worker import run_group, start_trainer
 
 JUDGED = ("validation", "test")
-QUANTILE = 0.999
-"""Differences between repeats that a tolerance lets through."""
+CHANCE = 0.001
+"""Of a sound audit elsewhere to fail because one training differs too much: shared out among all its comparisons (Bonferroni), 120
+for 20 rows with 3 repeats. A tolerance is never beyond the largest difference in the table, so that small tables fail more often."""
 DEVIATIONS = 3.3
 """Standard errors that the mean difference may be from zero: one audit in a thousand would exceed them by chance."""
 
@@ -202,9 +203,10 @@ def _judge(table: Table, data: Dataset, made: Trainer, found: tuple[Comparison, 
     )
     tolerance, mean_tolerance, problems = {}, {}, []
     elsewhere = [comparison for comparison in found if not comparison.same_environment]
+    quantile = 1 - CHANCE / max(1, len(elsewhere) * len(JUDGED))
     for split in JUDGED:
         spread = repeat_differences(data, split)
-        tolerance[split] = float(np.quantile(spread, QUANTILE)) if len(spread) else 0.0
+        tolerance[split] = float(np.quantile(spread, quantile)) if len(spread) else 0.0
         deviation = math.sqrt(float(np.mean(spread**2))) if len(spread) else 0.0
         mean_tolerance[split] = DEVIATIONS * deviation / math.sqrt(max(1, len(elsewhere)))
         for comparison in elsewhere:

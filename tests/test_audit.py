@@ -88,6 +88,17 @@ def test_elsewhere_a_shift_beyond_the_spread_of_repeats_fails(made):
     assert all("in the mean" in problem for problem in found.problems)
 
 
+def test_more_comparisons_have_a_wider_tolerance(made):
+    """A thousandth is shared out: 20 rows of 3 repeats on 2 splits are 120 comparisons, 1 row 6."""
+    data = made[0].datasets["digits"]
+    for sample, comparisons in ((20, 120), (1, 6)):
+        found = check(made, sample=sample, environment="there")
+        for split in ("validation", "test"):
+            by_hand = np.quantile(repeat_differences(data, split), 1 - 0.001 / comparisons)
+            assert found.tolerance[split] == pytest.approx(by_hand, rel=1e-12)
+            assert found.tolerance[split] >= np.quantile(repeat_differences(data, split), 0.999)
+
+
 def test_differences_between_repeats_by_hand(made):
     table, _ = made
     data = table.datasets["digits"]
