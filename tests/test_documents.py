@@ -95,6 +95,7 @@ def test_citation_file_is_valid() -> None:
         "docs/guide.md",
         "docs/optimizers.md",
         "docs/table.md",
+        "docs/table-nas-bench-201.md",
     ],
 )
 def test_links_lead_somewhere(document: str) -> None:
