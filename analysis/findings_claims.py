@@ -1,6 +1,6 @@
 """The claims of the literature that these tables can speak to, and those that they can't yet.
 
-Entrants are named as in the protocols nas-bench-201-all, -long, -opponents and -transfer, and cell201-mnist1d; a claim without
+Entrants are named as in the protocols nas-bench-201-all, -long, -opponents and -transfer, cell201-mnist1d and its -proxies; a claim without
 an entrant stands here so that a reader sees what is missing.
 """
 
@@ -21,6 +21,9 @@ REPEATS = (
 REAL = "Real et al., AAAI 2019, arXiv:1802.01548"
 WHITE = "White et al., UAI 2021, arXiv:2005.02960"
 BANANAS = "White et al., AAAI 2021, arXiv:1910.11858"
+ABDELFATTAH = "Abdelfattah et al., ICLR 2021, arXiv:2101.08134"
+MELLOR = "Mellor et al., ICML 2021, arXiv:2006.04647"
+SMALL_NETWORKS = "Networks of one cell and up to some thousand parameters here, of fifteen cells there."
 SIZE = "Real et al. searched NASNet's space with thousands of trainings and a population of 100; here a run has about 100 trainings."
 LONG = "About 1,000 trainings a run; the papers made 12,800 (Zoph & Le), 20,000 (Zoph et al., Real et al.)."
 PNAS = "Liu et al., ECCV 2018, arXiv:1712.00559"
@@ -78,7 +81,11 @@ CLAIMS = (
     Claim("Our TPE is no worse than Optuna's at equal settings", "this project's expectation", "not worse", "tpe",
           "optuna-tpe-equal", 1.0, RACE),
     Claim("Our TPE is no worse than Optuna's with its defaults", "this project's expectation", "not worse", "tpe", "optuna-tpe",
-          1.0, "Optuna's defaults take a tenth of the observations as good, ours ceil(sqrt(n) / 4), and 10 random starts, ours 20."),
+          1.0, "Optuna's defaults model all decisions together, ours each by itself as hyperopt does; they take a tenth of the "
+          "observations as good, ours ceil(sqrt(n) / 4), and 10 random starts, ours 20."),
+    Claim("Our TPE that chooses among whole architectures is no worse than Optuna's with its defaults", "this project's expectation",
+          "not worse", "tpe-joint", "optuna-tpe", 1.0, "Optuna's densities are mixtures of kernels over whole architectures, ours "
+          "products over decisions; and it takes a tenth of the observations as good, ours ceil(sqrt(n) / 4)."),
     Claim("Our SMAC is no worse than SMAC3 at equal settings", "this project's expectation", "not worse", "smac-racing", "smac3",
           1.0, RACE),
     Claim("Our SMAC is no worse than SMAC3 with its defaults", "this project's expectation", "not worse", "smac-racing",
@@ -91,6 +98,18 @@ CLAIMS = (
           "local-scratch"),
     Claim("Starting from the ten best cells of CIFAR-10 saves random draws time to the same regret", WARM, "ratio", "random-warm",
           "random-scratch"),
+    Claim("Training a random pool in the order of synflow beats random search", ABDELFATTAH, "contrast", "rank-synflow",
+          "random-search", 1.0, SMALL_NETWORKS),
+    Claim("... and beats the order of parameters, which costs nothing", "Ning et al., NeurIPS 2021, arXiv:2008.03064", "contrast",
+          "rank-synflow", "rank-parameters", 1.0, SMALL_NETWORKS),
+    Claim("Training a random pool in the order of naswot beats random search", MELLOR, "contrast", "rank-naswot", "random-search",
+          1.0, SMALL_NETWORKS),
+    Claim("A warm-up by synflow helps evolution", ABDELFATTAH, "contrast", "evolution-synflow", "regularized-evolution", 1.0,
+          SMALL_NETWORKS),
+    Claim("A warm-up by synflow helps evolution early (a quarter of the budget)", ABDELFATTAH, "contrast", "evolution-synflow",
+          "regularized-evolution", 0.25, SMALL_NETWORKS),
+    Claim("Moves by synflow help evolution", ABDELFATTAH, "contrast", "evolution-synflow-move", "regularized-evolution", 1.0,
+          SMALL_NETWORKS),
     Claim("Reinforcement learning's incumbent looks better than it is", NOISE, "amount", "reinforce", measure="gap"),
     Claim("BANANAS' incumbent looks better than it is", NOISE, "amount", "bananas", measure="gap"),
     Claim("SMAC's incumbent looks better than it is, by its best training, which this suite reports", NOISE, "amount", "smac",
@@ -145,18 +164,16 @@ PARETO_CLAIMS = (
 )  # fmt: skip
 """Entrants of nas-bench-201-pareto and nas-bench-201-pareto-latency."""
 
-ABDELFATTAH = "Abdelfattah et al., ICLR 2021, arXiv:2101.08134"
-SMALL_NETWORKS = "Networks of one cell and up to some thousand parameters here, of fifteen cells there."
 PROXY_CLAIMS = (
     Claim("synflow ranks cells better than their number of parameters does", ABDELFATTAH, "correlation", "synflow",
           "parameters", differs=SMALL_NETWORKS),
-    Claim("naswot ranks cells better than their number of parameters does", "Mellor et al., ICML 2021, arXiv:2006.04647",
+    Claim("naswot ranks cells better than their number of parameters does", MELLOR,
           "correlation", "naswot", "parameters", differs=SMALL_NETWORKS),
     Claim("zen ranks cells better than their number of parameters does", "Lin et al., ICCV 2021, arXiv:2102.01063",
           "correlation", "zen", "parameters", differs=SMALL_NETWORKS),
     Claim("synflow says more than size: it ranks cells of equal parameters", ABDELFATTAH, "correlation", "synflow",
           measure="within", differs=SMALL_NETWORKS),
-    Claim("naswot says more than size: it ranks cells of equal parameters", "Mellor et al., ICML 2021, arXiv:2006.04647",
+    Claim("naswot says more than size: it ranks cells of equal parameters", MELLOR,
           "correlation", "naswot", measure="within", differs=SMALL_NETWORKS),
     Claim("synflow still ranks the best tenth of the cells", ABDELFATTAH, "correlation", "synflow", measure="best",
           differs=SMALL_NETWORKS),
