@@ -83,7 +83,7 @@ def regret_at_budget(comparison: Comparison) -> list[Plot]:
 
 
 def targets_over_seconds(comparison: Comparison) -> list[Plot]:
-    """Draw the share of pairs of run and target reached by each time (COCO's runtime profiles)."""
+    """Draw the share of pairs of run and target reached by each time (COCO's runtime profiles, without its simulated restarts)."""
     starts: dict[str, float] = {}
     unit, divisor = time_unit(comparison)
 
