@@ -76,7 +76,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_format(sub)
 
     sub = command("run", _run, "Carry out a protocol; what is finished is kept. Then tables and figures are made.")
-    sub.add_argument("protocol", help="name of a protocol that comes with the package, or a TOML file")
+    sub.add_argument(
+        "protocols",
+        nargs="+",
+        metavar="protocol",
+        help="name of a protocol that comes with the package, or a TOML file; of several, each report is made beside the runs of the next",
+    )
     sub.add_argument(
         "--results", type=Path, default=Path("results"), help="folder that holds the results folders (default: results)"
     )
@@ -342,16 +347,9 @@ def _query(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from nasbench.load import find_protocol, protocol_kind
-    from nasbench.run_command import run_protocol
+    from nasbench.run_several import run_protocols
 
-    if protocol_kind(find_protocol(options.protocol)) == "optimizers":
-        from nasbench.optimizer_command import run_optimizers
-
-        return run_optimizers(options)
-    if options.optimizer:
-        raise ValueError("--optimizer is for a protocol of optimizers; of a strategy it is --strategy")
-    return run_protocol(options)
+    return run_protocols(options)
 
 
 def _findings_optimizers(options: argparse.Namespace) -> None:

@@ -17,7 +17,15 @@ from nasbench.protocol import Entrant, Protocol, ProtocolError, find_table, read
 
 
 def run_protocol(options: argparse.Namespace) -> int:
-    """Carry out a protocol as the command line asks; return 1 if an entrant failed."""
+    """Carry out a protocol as the command line asks, and report; return 1 if an entrant failed."""
+    folder, code = carry_out_protocol(options)
+    if not options.no_report:
+        print_report(folder)
+    return code
+
+
+def carry_out_protocol(options: argparse.Namespace) -> tuple[Path, int]:
+    """Carry out a protocol as the command line asks; return the results folder, and 1 if an entrant failed."""
     path = Path(str(find_protocol(options.protocol)))
     protocol = with_options(read_protocol(path), options.runs, options.strategy)
     table = find_table(protocol, path)
@@ -31,9 +39,7 @@ def run_protocol(options: argparse.Namespace) -> int:
     with ProgressDisplay(folder.name) as display:
         outcome = carry_out(protocol, table, folder, workers, display.update, live)
     _say(outcome)
-    if not options.no_report:
-        print_report(folder)
-    return 1 if outcome.failed else 0
+    return folder, 1 if outcome.failed else 0
 
 
 def with_options(protocol: Protocol, runs: int | None, strategies: list[str]) -> Protocol:

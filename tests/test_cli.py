@@ -217,6 +217,23 @@ def my_search(space, rng, epochs):
 """
 
 
+def test_run_carries_out_several_protocols_and_prints_their_reports_in_order(capsys, tmp_path, monkeypatch):
+    first = write_protocol(tmp_path)
+    second = tmp_path / "second.toml"
+    second.write_text(first.read_text().replace('name = "small"', 'name = "other"'))
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", str(first), str(second), "--workers", "1", "--runs", "3"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("12 runs computed in ") == 2
+    assert 0 < said.index("results/small-3-runs/tables/ (") < said.index("results/other-3-runs/tables/ (")
+    for name in ("small-3-runs", "other-3-runs"):
+        assert (tmp_path / "results" / name / "summary.md").stat().st_size > 100
+    assert main(["run", str(first), str(second), "--workers", "1", "--runs", "3", "--no-report"]) == 0
+    assert capsys.readouterr().out.count("12 were there already") == 2
+    assert "name one of them twice" in complaint(capsys, "run", str(first), str(first))
+    assert "go with one protocol, not with 2" in complaint(capsys, "run", str(first), str(second), "--strategy", "x.py")
+
+
 def test_run_takes_strategies_of_ones_own(capsys, tmp_path):
     path = write_protocol(tmp_path)
     (tmp_path / "my_search.py").write_text(OWN)
