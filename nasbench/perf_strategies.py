@@ -37,6 +37,11 @@ Made by `python -m nasbench.perf_strategies --page docs/strategies.md`; `nasbenc
 with the default settings, on one core of {processor}. *Mode*: `table` needs nothing but scores; `emulated` methods inherit weights in
 their paper, and here every score is of a training from scratch. *Fidelities*: `many` asks for fewer epochs as well.
 
+*Slow learners.* At about 100 trainings NAS-RL, NASNet's PPO and regularized evolution with a population of 100 are not told from random
+search in the comparisons of `make bench`; the last one is random search until its population is full. That they are what they
+claim to be: their gradients and updates are tested against independent truth, and with ten times the budget (protocol
+`nas-bench-201-long`) each of them, and REINFORCE, is ahead of random search ([findings.md](findings.md)).
+
 | strategy | name | mode | fidelities | seconds | published settings | paper |
 |---|---|---|---|--:|---|---|
 """
