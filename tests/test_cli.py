@@ -53,7 +53,7 @@ def test_list_names_every_strategy(capsys):
     assert [row["strategy"] for row in rows] == strategy_names()
     evolution = next(row for row in rows if row["strategy"] == "regularized_evolution")
     assert evolution["paper"] == "Real et al. 2019"
-    assert evolution["settings"] == "population=100, sample=25, removal=oldest, initial=0"
+    assert evolution["settings"] == "population=100, sample=25, removal=oldest, founders=0"
     assert evolution["variants"].split(", ")[0] == "paper"
     assert rows == rows_of(capsys, "list", "strategies")
 

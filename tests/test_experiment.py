@@ -121,7 +121,7 @@ def test_description_says_what_was_compared(tmp_path, here):
         "space": "three",
     }
     evolution = content["entrants"]["evolution"]
-    assert evolution["settings"] == {"population": 3, "sample": 2, "removal": "oldest"}
+    assert evolution["settings"] == {"population": 3, "sample": 2, "removal": "oldest", "founders": 0}
     assert (evolution["strategy"], evolution["runs"], evolution["label"]) == ("regularized_evolution", 5, "evolution")
     assert str(tmp_path) not in json.dumps(content)
 

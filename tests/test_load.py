@@ -181,9 +181,14 @@ def test_what_is_not_there() -> None:
 
 def test_configure() -> None:
     strategy = load_strategy("regularized_evolution")
-    assert strategy.configure() == {"population": 100, "sample": 25, "removal": "oldest"}
-    assert strategy.configure(variant="nats") == {"population": 10, "sample": 3, "removal": "oldest"}
-    assert strategy.configure({"sample": 5}, "nats") == {"population": 10, "sample": 5, "removal": "oldest"}
+    assert strategy.configure() == {"population": 100, "sample": 25, "removal": "oldest", "founders": 0}
+    assert strategy.configure(variant="nats") == {"population": 10, "sample": 3, "removal": "oldest", "founders": 0}
+    assert strategy.configure({"sample": 5}, "nats") == {
+        "population": 10,
+        "sample": 5,
+        "removal": "oldest",
+        "founders": 0,
+    }
     with pytest.raises(LoadError, match=r"no variant 'nat'; there are .*'nats'"):
         strategy.configure(variant="nat")
     with pytest.raises(SettingError, match="strategy regularized_evolution: unknown setting 'samples'; there are"):

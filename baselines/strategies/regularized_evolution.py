@@ -45,7 +45,7 @@ METHOD = Method(
         "paper": {"population": 100, "sample": 25},
         "nas-bench-101": {"population": 50, "sample": 10},
         "nas-benchmarks": {"population": 100, "sample": 10},
-        "naszilla": {"population": 30, "sample": 10, "initial": 10},
+        "naszilla": {"population": 30, "sample": 10, "founders": 10},
         "nats": {"population": 10, "sample": 3},
         "non-aging": {"population": 100, "sample": 25, "removal": "worst"},
     },
@@ -60,7 +60,7 @@ def regularized_evolution(
     population: int = 100,
     sample: int = 25,
     removal: Literal["oldest", "worst"] = "oldest",
-    initial: int = 0,
+    founders: int = 0,
 ) -> Search:
     """Evolve a population by tournament selection and mutation, without end.
 
@@ -71,7 +71,7 @@ def regularized_evolution(
         population: number of architectures alive (P), from 1.
         sample: number drawn, with replacement, to find a parent (S), from 1 to `population`.
         removal: who makes room for a child: the `oldest` (aging) or the `worst`, the older of equals (non-aging).
-        initial: random architectures before anything evolves, while the population grows, from 1 to `population`; 0: `population`.
+        founders: random architectures before anything evolves, while the population grows, from 1 to `population`; 0: `population`.
 
     Raises:
         SettingError: a setting outside its range.
@@ -79,10 +79,10 @@ def regularized_evolution(
     check_integer("population", population, 1)
     check_integer("sample", sample, 1, population)
     check_choice("removal", removal, ("oldest", "worst"))
-    check_integer("initial", initial, 0, population)
+    check_integer("founders", founders, 0, population)
     alive: deque[tuple[float, Architecture]] = deque()
     while True:
-        if len(alive) < (initial or population):
+        if len(alive) < (founders or population):
             child = space.sample(rng)
         else:
             drawn = [alive[number] for number in rng.integers(len(alive), size=sample).tolist()]
