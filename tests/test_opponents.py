@@ -43,6 +43,32 @@ def test_another_release_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) 
         next(search)
 
 
+def test_defaults_of_our_row_are_the_librarys() -> None:
+    optuna = pytest.importorskip("optuna")
+    sampler = optuna.samplers.TPESampler()
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    assert sampler._is_multivariate(study) is load_strategy("optuna_tpe").configure()["multivariate"] is True
+    assert load_strategy("optuna_tpe").configure(variant="hyperopt")["multivariate"] is False
+
+
+def test_first_answer_belongs_to_the_first_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna = pytest.importorskip("optuna")
+    studies: list[Any] = []
+    make = optuna.create_study
+
+    def kept(**settings: Any) -> Any:
+        studies.append(make(**settings))
+        return studies[-1]
+
+    monkeypatch.setattr(optuna, "create_study", kept)
+    strategy, benchmark = load_strategy("optuna_nsga2"), SyntheticBenchmark(CELL201)
+    search = strategy.function(CELL201, np.random.default_rng(0), benchmark.epochs, population=5)
+    drive(search, lambda query: benchmark.evaluate(query, 0), 8)
+    told = [trial for trial in studies[0].trials if trial.state.is_finished()]
+    generations = [trial.system_attrs["NSGAIISampler:generation"] for trial in told]
+    assert generations[:7] == [0, 0, 0, 0, 0, 1, 1]
+
+
 def test_fence_gives_each_run_its_own_stream_and_puts_the_global_one_back() -> None:
     fences = [_opponent.Fence(np.random.default_rng(7)) for _ in range(2)]
     before = random.getstate(), repr(np.random.get_state())  # noqa: NPY002

@@ -218,6 +218,20 @@ def test_every_query_of_local_search_is_allowed_by_its_rules(improvement: str, a
     assert (starts == 1) if at_minimum == "continue" else (starts > 1)
 
 
+def test_founders_are_random_and_then_the_population_grows() -> None:
+    """naszilla's start: 3 random architectures of a population of 6; from the fourth on every one is a mutation of a living one."""
+    search = regularized_evolution(MIDDLE, np.random.default_rng(0), (1,), population=6, sample=2, founders=3)
+    query, asked = next(search), []
+    while len(asked) < 20:
+        asked.append(query.architecture)
+        query = search.send(Observation(query, 0.5, 1.0))
+    rng = np.random.default_rng(0)
+    assert asked[:3] == [MIDDLE.sample(rng) for _ in range(3)]
+    for place in range(3, 20):
+        alive = asked[max(0, place - 6) : place]
+        assert min(sum(a != b for a, b in zip(asked[place], one, strict=True)) for one in alive) == 1
+
+
 def test_local_search_ends_when_all_is_trained() -> None:
     for at_minimum in ("restart", "continue"):
         cells = search(local_search, SMALL, 1000, uneven, at_minimum=at_minimum)

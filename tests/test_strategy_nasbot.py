@@ -368,6 +368,19 @@ def test_evolution_climbs_the_acquisition_and_returns_what_is_new():
     assert CELL201.canonical(other) not in {CELL201.canonical(cell) for cell in scored[:210]}
 
 
+@pytest.mark.parametrize(("count", "batches"), [(200, [42, 42, 42, 42, 32]), (2, [2]), (8, [8]), (1500, [100] * 15)])
+def test_generations_of_evolution_are_those_of_the_authors_code(count, batches):
+    """`opt/domains.py`: int(clip(3 sqrt(n), 5, 100)) mutants a generation."""
+    sizes = []
+
+    def score(chosen):
+        sizes.append(len(chosen))
+        return np.arange(len(chosen), dtype=float)
+
+    evolve(CELL201, np.random.default_rng(0), cells(10), score, CELL201.canonical, set(), count)
+    assert sizes == [10, *batches]
+
+
 def test_beats_random_search():
     accuracy = landscape(CELL201.choices)
     best = []

@@ -171,6 +171,24 @@ def test_offspring_are_apportioned_to_mean_accuracy():
     assert apportion(np.zeros(3), 7) == [3, 2, 2]
 
 
+@pytest.mark.parametrize(("size", "parents"), [(1, 1), (4, 1), (5, 2), (9, 2), (10, 3), (20, 5)])
+def test_a_fifth_of_a_species_and_one_more_may_reproduce(size, parents, monkeypatch):
+    """floor(survival_thresh * size + 1) of the author's `Species::adjust_fitness`."""
+    accuracies, seen = {}, []
+    nursery = Nursery(CELL201, RATES, np.random.default_rng(0))
+    firsts = [nursery.first() for _ in range(size)]
+    members = [member(first.genome, 0.01 * place, accuracies) for place, first in enumerate(firsts)]
+    offspring = nursery.offspring
+
+    def watched(chosen, *others):
+        seen.append(len(chosen))
+        return offspring(chosen, *others)
+
+    monkeypatch.setattr(nursery, "offspring", watched)
+    reproduce([Species(members[0].genome, members, 0.5, 0)], accuracies, 20, 15, nursery)
+    assert set(seen) == {parents}
+
+
 def test_champions_stay_and_stale_species_die():
     accuracies = {}
     nursery = Nursery(CELL201, RATES, np.random.default_rng(0))

@@ -9,8 +9,8 @@ Settings are those of the authors' code (`nn/nn_gp.py`, `opt/nasbot.py`, `opt/ga
 nu = 0.1, 0.25, 0.61, 1.5; 20 initial networks; hyperparameters by marginal likelihood every 7 observations, amplitudes within
 [0.01, 100] and noise within [0.005, 0.2] of the variance of the observations, b' within [0.1, 100]; prior mean the median;
 25 sqrt(t) evaluations n of the acquisition, between 50 and 500, in generations of 3 sqrt(n), between 5 and 100 (`opt/domains.py`);
-parents drawn with probability proportional
-to exp((value - mean) / (2 standard deviations)); 1 to 5 mutation steps with probabilities 0.5, 0.25, 0.125, 0.075, 0.05.
+parents drawn with probability proportional to exp((value - mean) / (2 standard deviations)); 1 to 5 mutation steps with
+probabilities 0.5, 0.25, 0.125, 0.075, 0.05.
 
 Departures:
 - A mutation step is the space's: another operation on one edge. The paper's ten modifiers (wedge a layer, branch, skip, ...)

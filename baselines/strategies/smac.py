@@ -26,7 +26,9 @@ Departures:
 - The `smac3` variant draws its initial architectures uniformly, not from a Sobol sequence, and trains them together once, where the
   library races them one by one; a leaf predicts the mean of its logarithms (the library: the logarithm of the mean); a challenger
   that is just as good replaces the incumbent (the library: does not).
-- Local search takes the best improving neighbour, not the first one found.
+- Local search takes the best improving neighbour, not the first one found, and climbs from the trained architectures of highest expected
+  improvement, where SMAC3 climbs from those of lowest predicted error and from the best random ones. SMAC3's share of random
+  challengers is above 20 %: it rolls anew for each one that was trained already.
 """
 
 from __future__ import annotations
