@@ -169,7 +169,7 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
         ComparisonError: the table holds no complete run.
     """
     rng = np.random.default_rng(SEED)
-    frozen = next((name for name, entry in table.optimizers.items() if entry.optimizer == baseline), None)
+    frozen = next((name for name, entry in table.optimizers.items() if entry.rule == baseline), None)
     warnings: list[str] = []
     targets: dict[str, Target] = {}
     scored: dict[tuple[str, str], Scored] = {}
@@ -232,7 +232,7 @@ def _target(table: OptimizerTable, task: str, present: Iterable[str]) -> Target 
     curves = {}
     for name in present:
         entry, found = table.optimizers[name], scored_losses(table, task, name)
-        if entry.optimizer in TARGET_SETTERS and entry.ruleset == "tuned" and found is not None:
+        if entry.rule in TARGET_SETTERS and entry.ruleset == "tuned" and found is not None:
             curves[name] = scores.smoothed(found[1], found[0])
     return scores.choose_target(curves) if len(curves) >= scores.FEWEST_BASELINES else None
 

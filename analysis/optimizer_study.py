@@ -75,7 +75,7 @@ def study_names(comparison: OptimizerComparison, panel: Panel) -> tuple[list[str
         for name in tuned(table, panel.task, panel.horizon)
         if (found := losses(table, panel.task, name, "final", "train", panel.horizon)) is not None
     }
-    classics = [name for name in there if table.optimizers[name].optimizer in CLASSICS]
+    classics = [name for name in there if table.optimizers[name].rule in CLASSICS]
     others = [name for name in there if name not in classics]
     strongest = min(others, key=lambda name: (float(there[name].mean()), name), default=None)
     learned = learned_at_home(comparison)

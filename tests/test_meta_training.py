@@ -1,10 +1,9 @@
-"""Meta-training: gradients against exact ones on toys, resuming, records, the greedy list."""
+"""Meta-training: gradients against exact ones on toys, resuming, records."""
 
 import dataclasses
 import json
 import math
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,7 +13,6 @@ pytestmark = pytest.mark.live
 from nasbench import meta_training, meta_training_l2l, meta_training_pes  # noqa: E402
 from nasbench.baselines.optimizers import _lstm, _mlp_lopt, _weights  # noqa: E402
 from nasbench.meta_training_l2l import L2LRun  # noqa: E402
-from nasbench.meta_training_list import greedy_order  # noqa: E402
 from nasbench.meta_training_pes import PESRun, pes_gradient  # noqa: E402
 
 
@@ -258,22 +256,58 @@ def test_state_on_disk_is_the_state(tmp_path):
     assert (found["b"][:2], found["b"][2][7], found["d"]) == ([1, None], "x", math.inf)
 
 
-def test_greedy_order_by_brute_force():
-    losses = np.random.default_rng(0).random((6, 4))
-    starts = np.full(4, 1.2)
-    best = losses.min(0)
-    normal = (losses - best) / (starts - best)
-    order = greedy_order(losses, starts, 6)
-    assert sorted(order) == list(range(6))
-    assert order[0] == int(normal.mean(1).argmin())
-    second = min(set(range(6)) - {order[0]}, key=lambda row: np.minimum(normal[order[0]], normal[row]).mean())
-    assert order[1] == second
-    with pytest.raises(ValueError, match="length is 7, must be from 1 to 6"):
-        greedy_order(losses, starts, 7)
+def test_one_vectorised_call_is_the_loop_over_runs():
+    """Losses and gradients of runs at different steps, on different instances, of a task whose loss is shared: against one at a time."""
+    from nasbench.tasks import load_task
+
+    task = load_task("digits-relu")
+    instances = [task.instance(1_000_000), task.instance(1_000_001), task.instance(1_000_000)]
+    assert all(instance.shares_loss for instance in instances)
+    shapes = instances[0].initialise()
+    leaf = torch.stack([meta_training_l2l.flatten(instance.initialise()).detach() for instance in instances])
+    leaf = (leaf + 0.1 * torch.randn(leaf.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    steps = [3, 0, 9]
+    found = meta_training_pes._losses(instances, steps, leaf, shapes)
+    single = torch.stack(
+        [
+            instance.loss(meta_training_l2l.unflatten(leaf[row], shapes), instance.batch(step))
+            for row, (instance, step) in enumerate(zip(instances, steps, strict=True))
+        ]
+    )
+    assert torch.allclose(found, single, rtol=1e-6)
+    slopes = [torch.autograd.grad(losses.sum(), leaf)[0] for losses in (found, single)]
+    assert torch.allclose(*slopes, rtol=1e-4, atol=1e-7)
+
+
+def test_network_over_all_tensors_is_the_network_over_each():
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: value[None].repeat(2, *[1] * value.ndim) for name, value in _mlp_lopt.initial_weights(generator).items()
+    }
+    parts = [[torch.randn(2, *shape, generator=generator) for shape in ((n,), (n,), (6, n))] for n in (5, 3)]
+    steps = torch.tensor([0.0, 7.0])
+    each = [_mlp_lopt.propose(weights, *part, steps) for part in parts]
+    features = torch.cat([_mlp_lopt.coordinate_features(*part) for part in parts], dim=2)
+    assert torch.allclose(_mlp_lopt.respond(weights, features, steps), torch.cat(each, dim=1), rtol=1e-5, atol=1e-9)
+
+
+def test_length_on_the_command_line_goes_on_and_refuses_to_go_back(tmp_path):
+    run = dataclasses.replace(L2L, episodes=2)
+    arguments = {"load_task": {"bowl": Bowl()}.__getitem__, "run": run, "report": str}
+    assert meta_training.meta_train("l2l", tmp_path, tmp_path, **arguments)["settings"]["episodes"] == 2
+    record = meta_training.meta_train("l2l", tmp_path, tmp_path, length=4, **arguments)
+    assert (record["settings"]["episodes"], [row[0] for row in record["history"]]) == (4, [2, 4])
+    for length, said in ((3, "has 4 episodes or steps, asked for are 3"), (0, "length is 0, must be at least 1")):
+        with pytest.raises(meta_training.MetaTrainingError, match=said):
+            meta_training.meta_train("l2l", tmp_path, tmp_path, length=length, **arguments)
 
 
 def test_shipped_runs_keep_the_settings_of_their_records():
     folder = _weights.importlib.resources.files(_weights.FOLDER)
     for name, run in meta_training.RUNS.items():
         record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        assert record["settings"] == json.loads(json.dumps(vars(run))), name
+        settings = json.loads(json.dumps(vars(run)))
+        for length in ("episodes", "outer_steps"):  # `--length` says how long a run is, its record how long it was
+            assert (length in settings) == (length in record["settings"])
+            settings.pop(length, None), record["settings"].pop(length, None)
+        assert record["settings"] == settings, name

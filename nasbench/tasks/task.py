@@ -50,6 +50,8 @@ class Instance(Protocol):
     Attributes:
         parameter_count: number of coordinates.
         work_per_step: (forward + backward passes) x examples x parameters of one gradient.
+        shares_loss: the loss is a function of parameters and batch alone, the same for all instances of the task, so that several
+            instances can be computed in one vectorised call. May be left out: then it is not.
     """
 
     parameter_count: int
@@ -229,6 +231,8 @@ class NetworkInstance:
 
     The last, incomplete batch of an epoch is dropped. A batch size of at least the number of examples means all, always.
     """
+
+    shares_loss = True
 
     def __init__(self, task: NetworkTask, seed: int) -> None:
         self.task = task
