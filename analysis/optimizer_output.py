@@ -12,10 +12,18 @@ import numpy as np
 from . import optimizer_scores as scores
 from .optimizer_comparison import TRIALS, OptimizerComparison, Ruleset
 from .optimizer_figures import task_title
+from .optimizer_list import NAME as LIST_NAME
+from .optimizer_list import TITLE as LIST_TITLE
+from .optimizer_list import list_curves
+from .optimizer_scores import FloatArray
 from .optimizer_work import step_cost, work_profile
 from .statistics import Estimate
 from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, csv_text
 
+LISTED = (
+    " The ordered list takes stored trials of NAdamW and its variants in an order that was chosen greedily on the other tasks (leave one "
+    "task out); it is looked up, not trained."
+)
 RULESET_WORDS = {"tuned": "tuned from a search space", "self-tuning": "without tuning (self-tuning and learned)"}
 
 
@@ -164,24 +172,30 @@ def trials_table(comparison: OptimizerComparison) -> PrintTable:
         Column("Expected loss after trials", f"{count} ({len(tasks[count])} tasks)", f"relative_loss_after_{count}")
         for count in counts
     )
-    rows = []
-    for name, entry in comparison.table.optimizers.items():
+    listed = list_curves(comparison.table)
+
+    def row(curves: dict[str, FloatArray], tuned: bool) -> tuple[Entry, ...]:
         entries = []
         for count in counts:
-            found = {
-                task: comparison.scored[task, name].tuning for task in tasks[count] if (task, name) in comparison.scored
-            }
-            after = 1 if entry.ruleset != "tuned" else count
+            found = {task: curves[task] for task in tasks[count] if task in curves}
+            after = count if tuned else 1
             ratios = [scores.after_trials(curve, [after])[0] / base[task][-1] for task, curve in found.items()]
             whole = len(ratios) == len(tasks[count]) and not np.isnan(ratios).any()
             entries.append(Entry(float(np.exp(np.mean(np.log(ratios)))), digits=2) if whole else NOTHING)
-        rows.append((comparison.title(name), tuple(entries)))
+        return tuple(entries)
+
+    rows = []
+    for name, entry in comparison.table.optimizers.items():
+        curves = {task: one.tuning for (task, each), one in comparison.scored.items() if each == name}
+        rows.append((comparison.title(name), row(curves, entry.ruleset == "tuned")))
+    if listed:
+        rows.append((LIST_TITLE, row(listed, True)))
     text = (
         f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; "
         "geometric mean over the tasks that have so many trials: compare along a column, not along a row. Exact "
         f"expectation over all choices of n of the trials; the best is chosen on the outer loss. {DASH}: not run on "
         "all of them, or fewer trials there; nothing is extrapolated. Rows without tuning have one "
-        f"trial.{_stamp(comparison)}"
+        f"trial.{LISTED if listed else ''}{_stamp(comparison)}"
     )
     return PrintTable("trials", columns, (), tuple(rows), text, "Expected loss after n trials")
 
@@ -255,6 +269,11 @@ def tuning_csv(comparison: OptimizerComparison) -> str:
             {"task": task, "optimizer": name, "trials": count, "expected_test_loss": float(value)}
             for (task, name), one in comparison.scored.items()
             for count, value in enumerate(one.tuning, 1)
+        ]
+        + [
+            {"task": task, "optimizer": LIST_NAME, "trials": count, "expected_test_loss": float(value)}
+            for task, curve in list_curves(comparison.table).items()
+            for count, value in enumerate(curve, 1)
         ]
     )
 
