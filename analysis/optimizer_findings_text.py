@@ -7,8 +7,8 @@ from .optimizer_advantage import FEWEST_SEEDS
 
 INTRODUCTION = (
     "External facts of hand-designed and learned optimizers, held against the shipped table `data/optimizers.h5`: "
-    "{runs} runs of {optimizers} optimizers on {tasks} tasks, trained here on a CPU. Tuned optimizers had 4 to 12 "
-    "quasi-random trials a task, chosen by the outer loss on 2 tuning seeds; what is printed is of fresh seeds. "
+    "{runs} runs of {optimizers} optimizers on {tasks} tasks, trained here on a CPU. Tuned optimizers had {trials} "
+    "quasi-random trials a task, chosen by the outer loss on {tuning_seeds} tuning seeds; what is printed is of fresh seeds. "
     "Learned ones were meta-trained for minutes."
 )
 RULES = (
@@ -59,9 +59,9 @@ SCORES = (
 )
 MLP = (
     "The small MLP optimizer of google/learned_optimization was meta-trained here with persistent evolution "
-    "strategies for 550 outer steps, two minutes on a CPU; the published ones had thousands of accelerator hours. "
-    "Its numbers on this page are those of an under-trained optimizer and say nothing about the method. The rule "
-    "above is applied to every learned optimizer:"
+    "strategies for {outer_steps} outer steps, {minutes} minutes on a CPU; the published ones had thousands of "
+    "accelerator hours. Its numbers on this page are those of an under-trained optimizer and say nothing about the "
+    "method. The rule above is applied to every learned optimizer:"
 )
 CAPTIONS = {
     "claims": (

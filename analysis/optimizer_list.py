@@ -77,7 +77,9 @@ def candidates(table: OptimizerTable) -> Candidates | None:
     if not tasks:
         return None
     names: list[tuple[str, int]] = []
-    outer, test, starts = [], [], np.zeros(len(tasks))
+    outer: list[FloatArray] = []
+    test: list[FloatArray] = []
+    starts: FloatArray = np.zeros(len(tasks))
     for name in rows:
         found = [table.curves(task, name, scored=False) for task in tasks]
         count = min(len(each.trials) for each in found)
