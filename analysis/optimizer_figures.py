@@ -24,15 +24,15 @@ COLUMNS = 3
 LABEL_SIZE = 5.0  # points
 LABEL_ROOM = 0.56  # share of a panel's width, right of the last step, for names
 SHORT = (
-    (", cosine decay", ", cos."),
     (", cosine", ", cos."),
-    (", linear decay", ", lin."),
+    (", warmup linear", ", lin."),
+    ("PowerSign, cos.", "PowerS., cos."),
+    ("meta-seed", "seed"),
     ("Schedule-Free AdamW", "Sched.-free"),
     (" (Gaussian quadratics)", ", Gauss."),
     (" (uniform quadratics)", ", uniform"),
     ("MLP learned optimizer", "MLP learned"),
     ("untrained", "untr."),
-    (", ordered list", " list"),
 )
 """Parts of titles that are shortened beside panels."""
 
