@@ -10,7 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.live
 
+from nasbench.sealed import open_table  # noqa: E402
 from nasbench.tasks import load_task, task_names  # noqa: E402
+from nasbench.tasks.cells import CELLS  # noqa: E402
 from nasbench.tasks.recurrent import ALPHABET, UNITS, _forward  # noqa: E402
 from nasbench.tasks.task import (  # noqa: E402
     META_TRAINING,
@@ -189,6 +191,18 @@ def test_logistic_loss_has_its_penalty():
     expected = np.mean(np.log1p(np.exp(-np.where(targets == 1, logits, -logits))))
     expected += 5e-4 / 2 * (parameters["weight"] ** 2).sum()
     assert instance.loss(instance.initialise(), instance.batch(0)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_cells_have_the_ranks_that_they_are_named_for():
+    """By look-up of the strings in the published table; an edge of the wrong row would be another rank."""
+    table = open_table(Path(__file__).parent.parent / "data/nas-bench-201.h5")
+    accuracy = table.dataset("cifar10").mean_accuracy("validation")
+    found = {name: float(accuracy[table.row(table.space.parse(string))]) for name, string in CELLS.items()}
+    assert found["best"] == accuracy.max() and found["median"] == np.median(accuracy)
+    assert [round(found[name], 4) for name in ("best", "median")] == [0.9161, 0.8731]
+    assert {part.partition("~")[0] for part in CELLS["odd"].replace("+", "").split("|") if part} == {"avg_pool_3x3"}
+    # Rows of the wrong cells stand in journals under version 1.
+    assert [load_task(f"cell-{name}").version for name in ("best", "median", "odd")] == [2, 2, 1]
 
 
 def test_cell_is_a_function_of_parameters_and_batch_alone():
