@@ -22,16 +22,19 @@ CLASSICS = ("sgd", "rmsprop", "adam", "nesterov")
 
 SHORT = (
     "{episodes} episodes of meta-training (the released code: 10,000); here baselines have {quadratic_trials} "
-    "quasi-random trials on {tuning_seeds} tuning seeds, the paper searched learning rates"
+    "quasi-random trials (tuning seeds of 128 problems: {quadratic_tuning_seeds}), the paper searched learning rates"
 )
 DIGITS = (
     "digits of 8 x 8 pixels, not MNIST, and the task's own initialisation; {episodes} episodes of meta-training; "
-    "baselines have {digits_trials} trials on {tuning_seeds} tuning seeds; training loss of at most 500 examples, not of "
+    "baselines have {digits_trials} trials on {digits_tuning_seeds} tuning seeds; training loss of at most 500 examples, not of "
     "the batch"
 )
 WIDE = "the table's tuned optimizers, modern ones and schedules among them, go beyond the paper's four"
 FEW = "{further_seeds} scored seeds beyond the task's own horizon; baselines keep the setting that was tuned for 1x"
-TWO_KNOBS = "here momentum is tuned too, with {quadratic_trials} quasi-random trials for both settings, on {tuning_seeds} tuning seeds"
+TWO_KNOBS = (
+    "here momentum is tuned too, with {quadratic_trials} quasi-random trials for both settings (tuning seeds of "
+    "128 problems: {quadratic_tuning_seeds})"
+)
 
 ANCHORS = (
     Anchor(

@@ -13,12 +13,11 @@ def facts(table: OptimizerTable) -> dict[str, str]:
     """Return what the page's words ask for by name.
 
     `trials`, `quadratic_trials`, `digits_trials`: trials of tuned optimizers on all tasks, the quadratics, the digits tasks;
-    `tuning_seeds`, `further_seeds`: seeds of the search, and of runs beyond the tasks' own horizons; `episodes`, `outer_steps`,
+    `tuning_seeds`, `quadratic_tuning_seeds`, `digits_tuning_seeds`, `further_seeds`: seeds of the search, and of runs beyond the tasks' own horizons; `episodes`, `outer_steps`,
     `minutes`: of the meta-trainings of L2L (all that there are) and the small MLP optimizer.
     """
     quadratics = [task for task in table.tasks if task.startswith("quadratic")]
     digits = [task for task in table.tasks if task.startswith("digits")]
-    seeds = {len(table.curves(task, name, scored=False).seeds) for task, name in _tuned(table, table.tasks)}
     further = {
         len(table.curves(task, name, horizon).seeds)
         for task, name in _tuned(table, table.tasks)
@@ -32,7 +31,9 @@ def facts(table: OptimizerTable) -> dict[str, str]:
         "trials": _range(_trials(table, table.tasks)),
         "quadratic_trials": _range(_trials(table, quadratics)),
         "digits_trials": _range(_trials(table, digits)),
-        "tuning_seeds": _range(seeds),
+        "tuning_seeds": _range(_seeds(table, table.tasks)),
+        "quadratic_tuning_seeds": _range(_seeds(table, quadratics)),
+        "digits_tuning_seeds": _range(_seeds(table, digits)),
         "further_seeds": _range(further),
         "episodes": _range({record["settings"]["episodes"] for record in l2l if "settings" in record}),
         "outer_steps": _range({record["settings"]["outer_steps"] for record in mlp if "settings" in record}),
@@ -47,6 +48,10 @@ def _tuned(table: OptimizerTable, tasks: Collection[str]) -> list[tuple[str, str
 
 def _trials(table: OptimizerTable, tasks: Collection[str]) -> set[int]:
     return {len(table.curves(task, name, scored=False).trials) for task, name in _tuned(table, tasks)}
+
+
+def _seeds(table: OptimizerTable, tasks: Collection[str]) -> set[int]:
+    return {len(table.curves(task, name, scored=False).seeds) for task, name in _tuned(table, tasks)}
 
 
 def _range(found: Collection[int]) -> str:

@@ -21,7 +21,8 @@ RULES = (
     f"{FEWEST_SEEDS} seeds (the range over single seeds is printed) or on a learned optimizer whose meta-training "
     "was not finished: the last check on held-out instances was its best and brought at least its share of the "
     "whole progress. Seeds are resampled for all optimizers together, and which is the strongest is found anew in "
-    "each resample. Intervals are over seeds of these tasks, for one meta-training and one choice of trials; each "
+    "each resample. Intervals are over seeds of these tasks, for one meta-training and one choice of trials: they hold "
+    "no noise of tuning, though other quasi-random trials would move a tuned optimizer, the less the more trials it has; each "
     "stands by itself, so that of many claims a few may be judged wrongly by chance."
 )
 QUADRATICS = (

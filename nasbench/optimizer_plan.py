@@ -69,8 +69,8 @@ class Plan:
 
     @property
     def scored_seeds(self) -> tuple[int, ...]:
-        """Seeds of the report."""
-        return tuple(SCORED[: self.protocol.scored_seeds])
+        """Seeds of the report, as many as the task with the most has."""
+        return tuple(SCORED[: max(task.scored_seeds or self.protocol.scored_seeds for task in self.protocol.tasks)])
 
     def tuning_runs(self, task: str, name: str) -> list[RunKey]:
         """Return every trial of a unit on every tuning seed."""

@@ -39,7 +39,7 @@ class TaskPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name: of a task in `nasbench.tasks`.
         trials: settings that a tuned optimizer may try.
         tuning_seeds: where it differs from the protocol's; at most as many.
-        scored_seeds: where it differs from the protocol's.
+        scored_seeds: where it differs from the protocol's; may be more.
         horizons: multiples of the task's horizon at which the best settings are run, beside 1.
     """
 
@@ -103,12 +103,11 @@ def read_optimizer_protocol(path: Path) -> OptimizerProtocol:
     for task in protocol.tasks:
         if list(task.horizons) != sorted(set(task.horizons)) or 1 in task.horizons:
             raise ProtocolError(f"{path}: task {task.name}: horizons {list(task.horizons)} must ascend and be above 1")
-        for kind in ("tuning_seeds", "scored_seeds"):
-            own, most = getattr(task, kind), getattr(protocol, kind)
-            if own is not None and own > most:
-                raise ProtocolError(
-                    f"{path}: task {task.name}: {kind} is {own}, must be at most the protocol's, {most}"
-                )
+        if task.tuning_seeds is not None and task.tuning_seeds > protocol.tuning_seeds:
+            raise ProtocolError(
+                f"{path}: task {task.name}: tuning_seeds is {task.tuning_seeds}, must be at most the protocol's, "
+                f"{protocol.tuning_seeds}"
+            )
     if protocol.horizon_seeds > protocol.scored_seeds:
         raise ProtocolError(
             f"{path}: horizon_seeds is {protocol.horizon_seeds}, must be at most scored_seeds, {protocol.scored_seeds}"

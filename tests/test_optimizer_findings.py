@@ -24,6 +24,7 @@ from nasbench.analysis.optimizer_findings import (
 from nasbench.analysis.optimizer_findings_claims import ANCHORS, CLAIMS
 from nasbench.analysis.optimizer_findings_facts import facts
 from nasbench.analysis.optimizer_findings_page import optimizer_findings, to_markdown, write_findings
+from nasbench.analysis.optimizer_findings_text import RULES
 from nasbench.analysis.optimizer_ladder import ladder, times_to
 from nasbench.analysis.optimizer_scores import time_to_target
 from nasbench.analysis.statistics import Estimate
@@ -305,6 +306,10 @@ def test_command_writes_the_same_bytes_twice(tmp_path, capsys):
     assert "there is no optimizer table" in capsys.readouterr().err
 
 
+def test_rules_say_what_intervals_leave_out():
+    assert "one meta-training and one choice of trials" in RULES and "no noise of tuning" in RULES
+
+
 def test_numbers_in_the_words_are_those_of_the_table():
     """Three trials on two tuning seeds, the home task at 2x on the three scored seeds; nobody says how long the meta-training was."""
     record = {**optimizer_entry("learned").trained_on, "settings": {"episodes": 300}, "cpu_seconds": 120.0}
@@ -313,6 +318,7 @@ def test_numbers_in_the_words_are_those_of_the_table():
     known = facts(dataclasses.replace(table, optimizers=renamed))
     assert known["trials"] == known["digits_trials"] == "3" and known["quadratic_trials"] == "an unknown number of"
     assert (known["tuning_seeds"], known["further_seeds"], known["episodes"]) == ("2", "3", "300")
+    assert (known["digits_tuning_seeds"], known["quadratic_tuning_seeds"]) == ("2", "an unknown number of")
     assert known["outer_steps"] == known["minutes"] == "an unknown number of"
     for claim in CLAIMS:
         assert "{" not in claim.differs.format(**known)
