@@ -28,8 +28,8 @@ RULES = (
 QUADRATICS = (
     "Ten-dimensional quadratics, 128 to a seed, 100 steps: Gaussian ones as in the paper of L2L, uniform ones as "
     "DeepMind released them. Adam's anchor above needs no table: it is computed in numpy on problems drawn for it. "
-    "Muon is the one optimizer here that is not coordinatewise: it orthogonalises the 128 x 10 matrix of all "
-    "problems of a seed at once. Momentum, learning rate and what else a search space holds were tuned together, "
+    "The parameters of a seed are one flat vector, so that no rule mixes its problems: Muon, which orthogonalises "
+    "matrices, is AdamW (betas .9, .95) here. Momentum, learning rate and what else a search space holds were tuned together, "
     "so that the order depends on spaces and trials, as any tuned order does."
 )
 STUDY = (

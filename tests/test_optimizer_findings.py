@@ -168,7 +168,7 @@ def test_adam_in_numpy_is_torchs_on_the_instances_of_the_task():
     task = load_task("quadratic-uniform")
     instance = task.instance(7)
     x = instance.initialise()["x"]
-    start = x.detach().numpy().astype(np.float64)
+    start = x.detach().numpy().astype(np.float64).reshape(-1, 10)
     optimizer = torch.optim.Adam([x], lr=0.03)
     for step in range(task.horizon):
         optimizer.zero_grad()

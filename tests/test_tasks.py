@@ -1,5 +1,6 @@
 """Tasks: the published anchor, the losses against plain numpy, splits, streams of batches, and pairing across optimizers."""
 
+import dataclasses
 import itertools
 import math
 from pathlib import Path
@@ -10,9 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.live
 
+from nasbench.optimizer_method import load_optimizer  # noqa: E402
+from nasbench.optimizer_run import environment, train  # noqa: E402
+from nasbench.optimizer_table import RunKey, open_optimizer_table  # noqa: E402
 from nasbench.sealed import open_table  # noqa: E402
 from nasbench.tasks import load_task, task_names  # noqa: E402
 from nasbench.tasks.cells import CELLS  # noqa: E402
+from nasbench.tasks.quadratics import DIMENSIONS  # noqa: E402
 from nasbench.tasks.recurrent import ALPHABET, UNITS, _forward  # noqa: E402
 from nasbench.tasks.task import (  # noqa: E402
     META_TRAINING,
@@ -46,14 +51,81 @@ def test_quadratic_is_the_mean_of_squared_distances():
     instance = load_task("quadratic-gaussian").instance(3)
     x = instance.initialise()["x"]
     matrix, offset, start = (
-        values.detach().numpy().astype(np.float64) for values in (instance.matrix, instance.offset, x)
+        values.detach().numpy().astype(np.float64)
+        for values in (instance.matrix, instance.offset, x.reshape(-1, DIMENSIONS))
     )
     expected = np.mean([((w @ p - y) ** 2).sum() for w, y, p in zip(matrix, offset, start, strict=True)])
     loss = instance.loss({"x": x}, ())
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     loss.backward()
     gradient = 2 * np.einsum("pij,pi->pj", matrix, np.einsum("pij,pj->pi", matrix, start) - offset) / 128
-    np.testing.assert_allclose(x.grad.numpy(), gradient, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(x.grad.numpy(), gradient.reshape(-1), rtol=1e-4, atol=1e-5)
+
+
+def one_run(name, version, optimizer, settings, seed):
+    task, loaded = dataclasses.replace(load_task(name), version=version), load_optimizer(optimizer)
+    key = RunKey(name, optimizer, 0, 1, seed)
+    return train(task, loaded, loaded.configure(settings), key).curves["train_loss"]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "lion", "powersign", "l2l_quadratic_uniform"])
+def test_coordinatewise_rules_see_no_difference_between_a_vector_and_a_matrix_of_problems(optimizer):
+    """Version 1 had the problems as rows of a matrix: the same bits."""
+    task, loaded = load_task("quadratic-uniform"), load_optimizer(optimizer)
+    instance = task.instance(3)
+    x = instance.initialise()["x"].detach().view(-1, DIMENSIONS).clone().requires_grad_()
+    rule = loaded.factory([x], task.horizon, **loaded.configure())
+    losses = []
+    for _ in range(task.horizon + 1):
+        rule.zero_grad()
+        product = (instance.matrix @ x.unsqueeze(-1)).squeeze(-1)
+        loss = (product - instance.offset).square().sum(-1).mean()
+        losses.append(min(float(loss.detach()), task.ceiling))
+        loss.backward()
+        rule.step()
+    assert one_run("quadratic-uniform", task.version, optimizer, {}, 3) == losses
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_coordinatewise_rules_give_the_stored_curves():
+    """Of whatever version of the quadratics the shipped table has: the problems of a seed are drawn by version."""
+    table = open_optimizer_table(Path(__file__).parent.parent / "data/optimizers.h5")
+    if table.metadata["environment"] != environment():
+        pytest.skip("the table was made in another environment")
+    for task in ("quadratic-uniform", "quadratic-gaussian"):
+        for name in ("sgd", "heavy-ball", "adagrad"):
+            stored = table.curves(task, name, scored=True)
+            optimizer, version = table.optimizers[name].optimizer, table.tasks[task].version
+            found = one_run(task, version, optimizer, stored.settings[0], int(stored.seeds[1]))
+            assert np.array_equal(np.float32(found), np.float32(stored.train_loss[0, 1])), (task, name)
+
+
+def test_muon_mixes_no_problems():
+    """On a vector it is AdamW; the problems of a seed as a matrix were orthogonalised together."""
+    task = load_task("quadratic-gaussian")
+    instance = task.instance(0)
+    x = instance.initialise()["x"]
+    assert x.shape == (1280,)
+    muon = one_run(task.name, task.version, "muon", {"learning_rate": 0.01, "weight_decay": 0.001}, 0)
+    adamw = torch.optim.AdamW([x], lr=0.01, betas=(0.9, 0.95), weight_decay=0.001)
+    for _ in range(task.horizon):
+        adamw.zero_grad()
+        instance.loss({"x": x}, ()).backward()
+        adamw.step()
+    assert muon[-1] == pytest.approx(instance.evaluate({"x": x})["train_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cell-best", "cell-median", "cell-odd", "logistic-regression", "robust-regression"])
+def test_tasks_on_which_muon_is_its_adamw_part_alone(name):
+    assert all(values.ndim != 2 for values in load_task(name).instance(0).initialise().values())
 
 
 def test_quadratics_are_drawn_from_their_distributions():
