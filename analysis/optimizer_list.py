@@ -1,10 +1,10 @@
 """An ordered list of NAdamW settings as a baseline of few trials: TaskSet's `opt_list`, Metz et al. 2020, arXiv:2002.11887, by look-up.
 
-Candidates are the stored trials of NAdamW and of its variants. For each task the list is made greedily on all *other* tasks of the table
-(leave one task out), so that no run on a task has a say in the list that is scored there: one after another, the candidate that lowers
-most the mean over tasks of the best normalised loss in the list so far. Loss 0 is the best candidate's on a task, 1 the start's. The list
-is a virtual entrant: trials are taken in its order from the table, nothing is trained, and only its tuning curve is its own (with all
-candidates tried it is NAdamW tuned over both rows).
+Candidates are the stored trials of NAdamW (the rule of TaskSet's list, see `nadamw.py`) and of its variants. For each task the list is
+made greedily on all *other* tasks of the table (leave one task out), so that no run on a task has a say in the list that is scored
+there: one after another, the candidate that lowers most the mean over tasks of the best normalised loss in the list so far. Loss 0 is
+the best candidate's on a task, 1 the start's. The list is a virtual entrant: trials are taken in its order from the table, nothing is
+trained, and only its tuning curve is its own (with all candidates tried it is NAdamW tuned over both rows).
 
 Departures: TaskSet has 1,000 candidates on over 1,000 tasks for 10,000 steps and a list of 100; here are as many candidates as the rows
 of NAdamW have trials on every task, as many tasks as the table has, and a list of `LENGTH`. Tasks that share their data with

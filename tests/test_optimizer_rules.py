@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.live
 
+from nasbench.analysis import optimizer_list  # noqa: E402
 from nasbench.baselines.optimizers._schedule import SCHEDULES, schedule_factor  # noqa: E402
 from nasbench.baselines.optimizers._sign import DECAYS, internal_decay  # noqa: E402
 from nasbench.load import optimizer_names  # noqa: E402
@@ -75,7 +76,19 @@ def adam_truth(gradients, rate, beta1, beta2, decay=0.0):
     return found
 
 
-def nadam_truth(gradients, rate, beta1, beta2, decay=0.0):
+def nadamw_truth(gradients, rate, beta1, beta2, decay):
+    """AlgoPerf's rule: the average looks one gradient ahead, with constant momentum and Adam's corrections."""
+    value, mean, square, found = 1.0, 0.0, 0.0, []
+    for step, gradient in enumerate(gradients, start=1):
+        mean = beta1 * mean + (1 - beta1) * gradient
+        square = beta2 * square + (1 - beta2) * gradient**2
+        ahead = (beta1 * mean + (1 - beta1) * gradient) / (1 - beta1**step)
+        value -= rate * (ahead / (math.sqrt(square / (1 - beta2**step)) + 1e-8) + decay * value)
+        found.append(value)
+    return found
+
+
+def nadam_truth(gradients, rate, beta1, beta2):
     """Dozat's rule: momentum mu_t = beta1 (1 - .5 x .96^(.004 t)), the next step's momentum looks ahead."""
 
     def mu(step):
@@ -83,7 +96,6 @@ def nadam_truth(gradients, rate, beta1, beta2, decay=0.0):
 
     value, mean, square, product, found = 1.0, 0.0, 0.0, 1.0, []
     for step, gradient in enumerate(gradients, start=1):
-        value *= 1 - rate * decay
         product *= mu(step)
         mean = beta1 * mean + (1 - beta1) * gradient
         square = beta2 * square + (1 - beta2) * gradient**2
@@ -145,7 +157,7 @@ ADAM = {"learning_rate": 0.05, "one_minus_beta1": 0.2, "one_minus_beta2": 0.1}
         ("adamw", {**ADAM, "weight_decay": 0.3}, adam_truth(GRADIENTS, 0.05, 0.8, 0.9, 0.3), 1e-12),
         # torch keeps the product of momenta in float32
         ("nadam", ADAM, nadam_truth(GRADIENTS, 0.05, 0.8, 0.9), 1e-7),
-        ("nadamw", {**ADAM, "weight_decay": 0.3}, nadam_truth(GRADIENTS, 0.05, 0.8, 0.9, 0.3), 1e-7),
+        ("nadamw", {**ADAM, "weight_decay": 0.3}, nadamw_truth(GRADIENTS, 0.05, 0.8, 0.9, 0.3), 1e-12),
         (
             "lion",
             {"learning_rate": 0.05, "one_minus_beta1": 0.2, "one_minus_beta2": 0.1, "weight_decay": 0.3},
@@ -157,6 +169,20 @@ ADAM = {"learning_rate": 0.05, "one_minus_beta1": 0.2, "one_minus_beta2": 0.1}
 )
 def test_update_is_that_of_the_paper(name, settings, truth, tolerance):
     assert follow_gradients(name, GRADIENTS, **settings) == pytest.approx(truth, abs=tolerance)
+
+
+def test_nadamw_is_algoperfs_and_tasksets_over_a_run():
+    gradients = torch.randn(100, generator=torch.Generator().manual_seed(2), dtype=torch.float64).add(0.5).tolist()
+    settings = {**ADAM, "weight_decay": 0.3}
+    found = follow_gradients("nadamw", gradients, total_steps=100, **settings)
+    assert found == pytest.approx(nadamw_truth(gradients, 0.05, 0.8, 0.9, 0.3), abs=1e-12)
+    # The first step is 1 + beta1 learning rates; torch's, whose momentum starts at half of beta1, is shorter.
+    assert follow_gradients("nadamw", [7.0], **settings, start=0.0) == pytest.approx([-0.05 * 1.8])
+    assert follow_gradients("nadam", [7.0], **ADAM, start=0.0)[0] > -0.05 * 1.5
+    # The trials of the ordered list are this rule's; without momentum it is AdamW.
+    assert optimizer_list.RULE == "nadamw"
+    bare = {**settings, "one_minus_beta1": 1.0}
+    assert follow_gradients("nadamw", gradients, **bare) == pytest.approx(follow_gradients("adamw", gradients, **bare))
 
 
 def test_powersign_and_addsign_by_hand():
