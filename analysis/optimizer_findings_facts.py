@@ -13,8 +13,9 @@ def facts(table: OptimizerTable) -> dict[str, str]:
     """Return what the page's words ask for by name.
 
     `trials`, `quadratic_trials`, `digits_trials`: trials of tuned optimizers on all tasks, the quadratics, the digits tasks;
-    `tuning_seeds`, `quadratic_tuning_seeds`, `digits_tuning_seeds`, `further_seeds`: seeds of the search, and of runs beyond the tasks' own horizons; `episodes`, `outer_steps`,
-    `minutes`: of the meta-trainings of L2L (all that there are) and the small MLP optimizer.
+    `tuning_seeds`, `quadratic_tuning_seeds`, `digits_tuning_seeds`: seeds of the search, on the same;
+    `further_seeds`: seeds of runs beyond the tasks' own horizons; `episodes`, `outer_steps`, `minutes`: of the meta-trainings of L2L
+    (all that there are) and the small MLP optimizer.
     """
     quadratics = [task for task in table.tasks if task.startswith("quadratic")]
     digits = [task for task in table.tasks if task.startswith("digits")]

@@ -60,13 +60,14 @@ def tasks_of(run: Run) -> tuple[str, ...]:
 
 
 def run_digest(name: str, run: Run) -> str:
-    """Return the SHA-256 of a run's name and settings, by which its state is known again.
+    """Return the SHA-256 of a run's name, settings and version of its algorithm, by which its state is known again.
 
     The number of episodes or outer steps is left out: nothing that happens before the last one depends on it, so a run can be made
     longer, or ended at what it has reached.
     """
     kept = {key: value for key, value in vars(run).items() if key not in ("episodes", "outer_steps")}
-    return hashlib.sha256(f"{name} {kept!r} torch {torch.__version__}".encode()).hexdigest()
+    version = f" version {meta_training_l2l.VERSION}" if isinstance(run, L2LRun) else ""
+    return hashlib.sha256(f"{name} {kept!r} torch {torch.__version__}{version}".encode()).hexdigest()
 
 
 def code_digest() -> str:

@@ -96,6 +96,63 @@ def test_l2l_unroll_is_what_the_shipped_optimizer_does():
         optimizer.step()
 
 
+def test_meta_loss_has_the_loss_after_the_last_update():
+    """21 losses of 20 updates: of the last one on the next step's batch, and differentiable in the weights, as in the released code."""
+    run = L2LRun("bowl", "log-sign", scale=0.1)
+    instance = Bowl().instance(3)
+    weights = {
+        name: value.requires_grad_()
+        for name, value in _lstm.initial_weights("log-sign", torch.Generator().manual_seed(0)).items()
+    }
+    position = meta_training_l2l.flatten(instance.initialise()).detach()
+    hidden = _lstm.initial_state(5, position)
+    total, end, _ = meta_training_l2l.meta_loss(run, weights, instance, 4, position.clone(), hidden)
+    losses, longer, _ = meta_training_l2l.unroll(run, weights, instance, 4, position.clone(), hidden, 21)
+    assert float(total.detach()) == pytest.approx(float(losses.sum().detach()), rel=1e-6)
+    assert not torch.equal(end, longer)  # 21 losses, 20 updates
+    # The readout of the last update has a gradient through that loss alone.
+    exact = torch.autograd.grad(total, list(weights.values()))
+    truth = torch.autograd.grad(losses.sum(), list(weights.values()))
+    for one, two in zip(exact, truth, strict=True):
+        assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+    with_one = dataclasses.replace(run, steps=20)
+    losses_of_an_episode = meta_training_l2l.episode(
+        with_one, weights, torch.optim.SGD(list(weights.values()), lr=0.0), instance
+    )
+    first, _, _ = meta_training_l2l.meta_loss(run, weights, instance, 0, position.clone(), hidden)
+    assert losses_of_an_episode == pytest.approx(float(first.detach()) / 21, rel=1e-6)
+
+
+def test_held_out_loss_is_the_one_after_the_last_update():
+    from nasbench.baselines.optimizers._l2l import LSTMOptimizer
+
+    run = L2LRun("bowl", "log-sign", scale=0.1, steps=8, held_out=3)
+    weights = _lstm.initial_weights("log-sign", torch.Generator().manual_seed(0))
+    final = []
+    for seed in range(500_000, 500_003):
+        instance = Bowl().instance(seed)
+        parameters = instance.initialise()
+        optimizer = LSTMOptimizer(parameters.values(), weights, preprocessing="log-sign", scale=0.1)
+        for step in range(8):
+            optimizer.zero_grad()
+            instance.loss(parameters, instance.batch(step)).backward()
+            optimizer.step()
+        final.append(float(instance.loss(parameters, instance.batch(8)).detach()))
+    assert meta_training_l2l.held_out_loss(run, weights, Bowl()) == pytest.approx(sum(final) / 3, rel=1e-4)
+    # Held to the ceiling: above it, and where it is no number.
+    assert meta_training_l2l.held_out_loss(run, weights, Bowl(ceiling=-99.0)) == -99.0
+    broken = {name: torch.full_like(value, math.nan) for name, value in weights.items()}
+    assert meta_training_l2l.held_out_loss(run, broken, Bowl()) == 50.0
+
+
+def test_state_of_an_earlier_version_is_not_gone_on_from(monkeypatch):
+    runs = {"l2l": L2L, "pes": PES}
+    before = {name: meta_training.run_digest(name, run) for name, run in runs.items()}
+    monkeypatch.setattr(meta_training_l2l, "VERSION", meta_training_l2l.VERSION + 1)
+    after = {name: meta_training.run_digest(name, run) for name, run in runs.items()}
+    assert before["l2l"] != after["l2l"] and before["pes"] == after["pes"]
+
+
 def test_pes_is_unbiased_where_truncated_evolution_strategies_are_not():
     """Two parameters, s <- A s + theta, loss c.s: linear, so the exact gradient of the whole run is known and smoothing changes nothing."""
     generator = torch.Generator().manual_seed(0)
@@ -213,7 +270,7 @@ def test_interrupted_run_ends_with_the_same_bits(run, tmp_path):
     losses = [row[2] for row in whole["history"]]
     assert whole["selected"]["held_out_loss"] == min(losses)
     if run is L2L:
-        assert whole["meta_work"] == {"training": 6 * 40 * 10, "held_out": 3 * 2 * 40 * 10}
+        assert whole["meta_work"] == {"training": 6 * (40 + 2) * 10, "held_out": 3 * 2 * (40 + 1) * 10}
         assert whole["instances"]["training"] == [1_000_000, 1_000_006]
 
 
