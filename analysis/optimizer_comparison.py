@@ -1,7 +1,7 @@
 """All numbers of an optimizer comparison, from a table of curves: made once, read by tables, figures and summary.
 
 Trials are chosen on the outer loss of the tuning seeds (by the table); what is printed is the test loss of the chosen trial on fresh
-seeds. A run that failed has the task's ceiling as its loss from beginning to end: nothing is left out because it went wrong.
+seeds. A run that failed has the task's ceiling as its loss from the failure on: nothing is left out because it went wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.optimizer_table import OptimizerTable
+from nasbench.optimizer_table import OptimizerTable, TaskEntry
 
 from . import optimizer_scores as scores
 from . import statistics
@@ -45,7 +45,7 @@ class Scored:
         low, high: (evaluations,) 95 % bootstrap interval of the mean test loss over seeds; NaN with one seed.
         smooth: `curves`, smoothed.
         final, train_final, area: last test and training loss, and trajectory mean of the test loss, mean over seeds with interval.
-        times: (seeds,) steps to the target, infinite where it is missed.
+        times: (seeds,) steps to the target, infinite where it is missed; where seeds draw problems, of losses over each seed's lowest.
         work_per_step: mean over seeds.
         seconds_per_step: median over seeds, measured, never ranked on.
         speed_up: over the baseline; NaN without one.
@@ -179,7 +179,12 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
             for name in table.optimizers
             if (task, 1) in table.rows and scored_losses(table, task, name) is not None
         ]
-        target = _target(table, task, present)
+        setters = _setters(table, task, present)
+        scales = seed_scales(table.tasks[task], setters.values())
+        target = None
+        if len(setters) >= scores.FEWEST_BASELINES:
+            scaled = {name: curves / scales for name, curves in setters.items()}
+            target = scores.choose_target(scaled, relative=draws_problems(table.tasks[task]))
         if target is None:
             warnings.append(f"{task}: no target, fewer than {scores.FEWEST_BASELINES} of its baselines were run")
         else:
@@ -191,7 +196,7 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
             if found.verdict == "refused":
                 warnings.append(f"{task}: {name} is not scored: {found.reason}")
                 continue
-            scored[task, name] = one = _score(table, task, name, target, envelope, found, rng)
+            scored[task, name] = one = _score(table, task, name, target, scales, envelope, found, rng)
             if one.diverged:
                 warnings.append(
                     f"{task}: {one.diverged} of {len(one.curves)} runs of {name} diverged or failed; they count"
@@ -228,13 +233,43 @@ def scored_losses(
     return found.steps, np.where(np.isfinite(losses), losses, table.tasks[task].ceiling)
 
 
-def _target(table: OptimizerTable, task: str, present: Iterable[str]) -> Target | None:
+def draws_problems(task: TaskEntry) -> bool:
+    """Return whether a seed draws the problem itself, not a training on fixed data.
+
+    The tasks of which this is true (quadratics, regressions) are also those whose steps take all examples, so that their curves have no
+    noise of batches.
+    """
+    return not task.digests
+
+
+def smooth(task: TaskEntry, losses: FloatArray, steps: Steps) -> FloatArray:
+    """Return the curves of a task, (seeds, evaluations), as targets and speed-ups see them."""
+    return scores.smoothed(losses, steps, scores.decay_of(task.horizon, deterministic=draws_problems(task)))
+
+
+def seed_scales(task: TaskEntry, setters: Iterable[FloatArray]) -> FloatArray:
+    """Return what the losses of each seed are divided by before they are held against a target, (seeds, 1).
+
+    Where a seed draws the problem, the lowest loss of any of the setters on that seed: problems differ in difficulty. Else 1.
+
+    Args:
+        task: whose curves.
+        setters: smoothed curves, each (seeds, evaluations) on the same seeds.
+    """
+    least = [curves.min(axis=1, keepdims=True) for curves in setters]
+    if not draws_problems(task) or not least:
+        return np.ones((1, 1))
+    return np.asarray(np.maximum(np.min(least, axis=0), np.finfo(np.float32).tiny), dtype=np.float64)
+
+
+def _setters(table: OptimizerTable, task: str, present: Iterable[str]) -> dict[str, FloatArray]:
+    """Return the smoothed losses of the optimizers that set targets, (seeds, evaluations) each."""
     curves = {}
     for name in present:
         entry, found = table.optimizers[name], scored_losses(table, task, name)
         if entry.rule in TARGET_SETTERS and entry.ruleset == "tuned" and found is not None:
-            curves[name] = scores.smoothed(found[1], found[0])
-    return scores.choose_target(curves) if len(curves) >= scores.FEWEST_BASELINES else None
+            curves[name] = smooth(table.tasks[task], found[1], found[0])
+    return curves
 
 
 def _envelope(table: OptimizerTable, task: str, name: str) -> FloatArray:
@@ -245,7 +280,7 @@ def _envelope(table: OptimizerTable, task: str, name: str) -> FloatArray:
     """
     found = scored_losses(table, task, name)
     assert found is not None, "the caller has seen its runs"
-    return scores.smoothed(found[1], found[0])
+    return smooth(table.tasks[task], found[1], found[0])
 
 
 def _fall(curve: FloatArray) -> FloatArray:
@@ -257,6 +292,7 @@ def _score(
     task: str,
     name: str,
     target: Target | None,
+    scales: FloatArray,
     envelope: FloatArray | None,
     seen: Overlap,
     rng: np.random.Generator,
@@ -264,7 +300,7 @@ def _score(
     entry, runs = table.optimizers[name], table.curves(task, name, scored=True)
     steps, curves = scored_losses(table, task, name) or (runs.steps, runs.test_loss[0])
     _, train = scored_losses(table, task, name, curve="train_loss") or (steps, curves)
-    smooth = scores.smoothed(curves, steps)
+    smoothed = smooth(table.tasks[task], curves, steps)
     columns = np.column_stack([curves, train[:, -1], scores.trajectory_mean(curves, steps)])
     if len(curves) > 1:
         low, high = statistics.bootstrap_interval(columns, rng)
@@ -274,11 +310,11 @@ def _score(
     final, train_final, area = (
         Estimate(float(mean[at]), float(low[at]), float(high[at])) for at in (last, last + 1, last + 2)
     )
-    mean_curve = smooth.mean(axis=0)
+    mean_curve = smoothed.mean(axis=0)
     missing = scores.BaselineSteps(float("nan"), False)
     return Scored(
-        steps, curves, train, low[: last + 1], high[: last + 1], smooth, final, train_final, area,
-        times=np.full(len(curves), np.nan) if target is None else scores.time_to_target(smooth, steps, target.loss),
+        steps, curves, train, low[: last + 1], high[: last + 1], smoothed, final, train_final, area,
+        times=np.full(len(curves), np.nan) if target is None else scores.time_to_target(smoothed / scales, steps, target.loss),
         work_per_step=float(np.nanmean(runs.work_per_step)),
         seconds_per_step=float(np.nanmedian(runs.seconds_per_step)),
         speed_up=float("nan") if envelope is None else scores.speed_up(mean_curve, _fall(envelope.mean(axis=0)), steps),
@@ -291,7 +327,11 @@ def _score(
 
 
 def _tuning(table: OptimizerTable, task: str, name: str) -> FloatArray:
-    """Return the expected test loss after 1, ..., N trials; a list of settings is tried in its order."""
+    """Return the expected test loss after 1, ..., N trials; a list of settings is tried in its order.
+
+    Both losses are of the tuning seeds. On quadratics, which have no data and so no splits, they are one number: the loss that the trial
+    was chosen by is the loss that is reported, and the more trials there are the more it flatters.
+    """
     entry, runs = table.optimizers[name], table.curves(task, name, scored=False)
     ceiling = table.tasks[task].ceiling
     outer, test = (
@@ -362,6 +402,15 @@ def _speed(
     return Estimate(value, float(low), float(high))
 
 
+def relative_to_baseline(
+    task: TaskEntry, ours: FloatArray, theirs: FloatArray, steps: Steps
+) -> tuple[FloatArray, FloatArray]:
+    """Return smoothed curves of an optimizer and of the baseline, (seeds, evaluations), scaled as for a target that the latter sets."""
+    mine, base = smooth(task, ours, steps), smooth(task, theirs, steps)
+    scales = seed_scales(task, [base])
+    return mine / scales, base / scales
+
+
 def _ledger(table: OptimizerTable, frozen: str | None, scored: dict[tuple[str, str], Scored]) -> list[LedgerRow]:
     """Return what learned optimizers cost and reach, beside the tuned baseline, at every horizon."""
     rows = []
@@ -376,8 +425,9 @@ def _ledger(table: OptimizerTable, frozen: str | None, scored: dict[tuple[str, s
                 if ours is None or theirs is None:
                     continue
                 steps = ours[0]
-                loss = float(np.median(np.min(scores.smoothed(theirs[1], steps), axis=-1)))
-                reached = scores.censored_median(scores.time_to_target(scores.smoothed(ours[1], steps), steps, loss))
+                mine, base = relative_to_baseline(table.tasks[task], ours[1], theirs[1], steps)
+                loss = float(scores.upper_median(base.min(axis=-1)))
+                reached = scores.censored_median(scores.time_to_target(mine, steps, loss))
                 tuning = table.curves(task, frozen, scored=False)
                 trained = float(np.nansum(tuning.work_per_step)) * table.tasks[task].horizon
                 baseline_work = trained + scored[task, frozen].work_per_step * float(steps[-1])

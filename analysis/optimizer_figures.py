@@ -104,7 +104,7 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
         ends: dict[str, float] = {}
         lowest, highest = np.inf, 0.0
         target = comparison.targets.get(task)
-        if target is not None:
+        if target is not None and not target.relative:
             axes.hlines(
                 target.loss, 0, comparison.table.tasks[task].horizon, color="#9A9A9A", linewidth=0.7, zorder=1.5
             )

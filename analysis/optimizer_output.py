@@ -142,13 +142,12 @@ def times_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable
             )
         )
     targets = "; ".join(
-        f"{task_title(task)} {comparison.targets[task].loss:.3g} "
-        f"({comparison.title(comparison.targets[task].baseline)})"
+        f"{task_title(task)} {comparison.targets[task].words} ({comparison.title(comparison.targets[task].baseline)})"
         for task in ruleset.tasks
     )
     text = (
         f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test loss; {DASH}: "
-        "the median run misses it (missed targets count as infinite). Targets, each the median of what the "
+        "the median run misses it (missed targets count as infinite). Targets, each the upper median of what the "
         f"strongest tuned baseline reaches: {targets}.{_stamp(comparison)}"
     )
     return PrintTable(
@@ -193,7 +192,8 @@ def trials_table(comparison: OptimizerComparison) -> PrintTable:
     text = (
         f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; "
         "geometric mean over the tasks that have so many trials: compare along a column, not along a row. Exact "
-        f"expectation over all choices of n of the trials; the best is chosen on the outer loss. {DASH}: not run on "
+        f"expectation over all choices of n of the trials; the best is chosen on the outer loss, which on quadratics (no data, no "
+        f"splits) is the loss that is reported. {DASH}: not run on "
         "all of them, or fewer trials there; nothing is extrapolated. Rows without tuning have one "
         f"trial.{LISTED if listed else ''}{_stamp(comparison)}"
     )
@@ -250,7 +250,7 @@ def scores_csv(comparison: OptimizerComparison) -> str:
             {
                 "task": task, "optimizer": name, "ruleset": entry.ruleset, "family": entry.family, "seeds": len(one.curves),
                 "not_ok": one.diverged, "target": float("nan") if target is None else target.loss,
-                "target_set_by": "" if target is None else target.baseline,
+                "target_is_relative": target is not None and target.relative, "target_set_by": "" if target is None else target.baseline,
                 "median_steps_to_target": median, "median_work_to_target": median * one.work_per_step,
                 "share_of_runs_at_target": float(np.isfinite(one.times).mean()) if target is not None else float("nan"),
                 **_ends("final_test_loss", one.final), **_ends("final_train_loss", one.train_final), **_ends("mean_test_loss", one.area),

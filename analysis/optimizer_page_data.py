@@ -61,7 +61,7 @@ def optimizers(comparison: OptimizerComparison) -> list[dict[str, Any]]:
 
 
 def tasks(comparison: OptimizerComparison) -> dict[str, dict[str, Any]]:
-    """Return title, horizon, multiples that were run, target and seeds of each task."""
+    """Return title, horizon, multiples that were run, target (None: none that is one loss for all seeds) and seeds of each task."""
     table, found = comparison.table, {}
     for name, entry in table.tasks.items():
         target = comparison.targets.get(name)
@@ -70,7 +70,7 @@ def tasks(comparison: OptimizerComparison) -> dict[str, dict[str, Any]]:
             "title": task_title(name),
             "horizon": entry.horizon,
             "horizons": list(table.horizons(name)),
-            "target": None if target is None else float(f"{target.loss:.5g}"),
+            "target": None if target is None or target.relative else float(f"{target.loss:.5g}"),
             "target_by": "" if target is None else comparison.title(target.baseline),
             "seeds": max(seeds, default=0),
             "split": len(entry.curves) > 1,

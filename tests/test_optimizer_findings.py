@@ -306,6 +306,10 @@ def test_command_writes_the_same_bytes_twice(tmp_path, capsys):
     assert "there is no optimizer table" in capsys.readouterr().err
 
 
+def test_anchor_of_the_thread_says_that_moments_were_carried_over():
+    assert "never resets Adam's moments" in next(anchor for anchor in ANCHORS if anchor.learning_rate == 1e-3).differs
+
+
 def test_rules_say_what_intervals_leave_out():
     assert "one meta-training and one choice of trials" in RULES and "no noise of tuning" in RULES
 

@@ -194,6 +194,16 @@ def test_gradient_agrees_with_differences(name):
     assert t.grad.item() == pytest.approx(numeric, rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", task_names())
+def test_tasks_without_fixed_data_are_those_whose_steps_take_everything(name):
+    """What analysis reads off a table's entry: such tasks draw the problem with the seed, and their curves have no noise of batches."""
+    task = load_task(name)
+    instance = task.instance(2)
+    one, two = instance.batch(0), instance.batch(1)
+    same = all(torch.equal(first, second) for first, second in zip(one, two, strict=True))
+    assert same is not bool(task.digests)
+
+
 def test_an_epoch_sees_every_example_once():
     instance = load_task("digits-sigmoid").instance(0)
     steps = 1097 // 128
