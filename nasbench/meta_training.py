@@ -230,7 +230,13 @@ def make_record(name: str, run: Run, tasks: list[Any], state: Mapping[str, Any],
         "algorithm": "truncated backpropagation" if isinstance(run, L2LRun) else "persistent evolution strategies",
         "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in vars(run).items()},
         "tasks": [
-            {"name": task.name, "version": task.version, "work_per_step": work[task.name], "splits": dict(task.digests)}
+            {
+                "name": task.name,
+                "version": task.version,
+                "work_per_step": work[task.name],
+                "splits": dict(task.digests),
+                "inputs": dict(task.input_digests),
+            }
             for task in tasks
         ],
         "instances": {"training": trained, "held_out": held_out},

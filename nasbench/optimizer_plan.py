@@ -203,6 +203,7 @@ def _task_entry(task: Task, horizons: Sequence[int]) -> TaskEntry:
         dict(task.digests),
         {horizon: evaluation_steps(task, horizon) for horizon in horizons},
         curves,
+        dict(task.input_digests),
     )
 
 

@@ -63,8 +63,11 @@ class RunResult(msgspec.Struct, frozen=True):
     work_per_step: float
 
 
-class TaskEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task of the table; see `nasbench.tasks.task.Task`. `steps` are the evaluated steps by multiple of the horizon."""
+class TaskEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A task of the table; see `nasbench.tasks.task.Task`. `steps` are the evaluated steps by multiple of the horizon.
+
+    `input_digests` are {} in tables that were made before there were any; left out then, so that their digests stay.
+    """
 
     name: str
     family: str
@@ -77,6 +80,7 @@ class TaskEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digests: dict[str, str]
     steps: dict[int, list[int]]
     curves: list[str]
+    input_digests: dict[str, str] = {}
 
 
 class OptimizerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

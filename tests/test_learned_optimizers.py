@@ -237,6 +237,7 @@ def test_record_says_what_the_weights_are(name):
     for task in record["tasks"]:
         known = load_task(task["name"])
         assert (task["version"], task["splits"]) == (known.version, dict(known.digests))
+        assert task["inputs"] == dict(known.input_digests)
 
 
 def test_shipped_l2l_beats_its_untrained_self_and_untuned_adam_at_home():

@@ -26,6 +26,7 @@ class Bowl:
     horizon: int = 40
     ceiling: float = 50.0
     digests: dict = dataclasses.field(default_factory=dict)
+    input_digests: dict = dataclasses.field(default_factory=dict)
 
     def instance(self, seed):
         return BowlInstance(self, seed)

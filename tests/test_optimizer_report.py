@@ -190,6 +190,25 @@ def test_test_examples_that_were_trained_on_are_refused():
     assert overlap(optimizer_entry("learned", trained_on=record), task, SCORED).verdict == "refused"
 
 
+def test_the_same_inputs_with_other_targets_are_the_same_data():
+    """An autoencoder on the images of a classifier: nothing of its examples has the classifier's digest, but its inputs do."""
+    images = {split: f"images {split}" for split in ("train", "inner", "outer", "test")}
+    others = {split: f"with other targets {split}" for split in images}
+    task = msgspec.structs.replace(task_entry("digits-autoencoder"), digests=others, input_digests=images)
+    record = optimizer_entry("learned").trained_on
+    assert overlap(optimizer_entry("learned"), task, SCORED).verdict == "none"
+    record = {**record, "tasks": [{**record["tasks"][0], "inputs": images}]}
+    found = overlap(optimizer_entry("learned", trained_on=record), task, SCORED)
+    assert (found.verdict, found.reason) == ("same data", "meta-trained on the same inputs, with other targets")
+    # The test images of the one among the training images of the other.
+    leaking = {**record, "tasks": [{**record["tasks"][0], "inputs": {"train": images["test"]}}]}
+    assert overlap(optimizer_entry("learned", trained_on=leaking), task, SCORED).verdict == "refused"
+    # No digest is not an equal digest.
+    empty = {**record, "tasks": [{"name": "mine", "splits": {"train": ""}, "inputs": {}}]}
+    bare = msgspec.structs.replace(task, digests={}, input_digests={})
+    assert overlap(optimizer_entry("learned", trained_on=empty), bare, SCORED).verdict == "none"
+
+
 def test_no_record():
     entry = optimizer_entry("learned", trained_on=None)
     assert overlap(entry, task_entry("digits-relu"), SCORED).verdict == "undeclared"

@@ -230,6 +230,17 @@ def test_splits_are_fixed_and_have_digests(name):
         assert task.instance(0).parameter_count == 784 * 20 + 20 + 20 * 10 + 10 == 15_910
 
 
+def test_tasks_that_share_their_images_are_known_by_their_inputs():
+    digits = [load_task(name) for name in task_names() if name.startswith("digits")]
+    assert len(digits) == 7
+    assert len({tuple(task.input_digests[split] for split in SPLITS) for task in digits}) == 1
+    autoencoder, classifier = load_task("digits-autoencoder"), load_task("digits-sigmoid")
+    assert not set(autoencoder.digests.values()) & set(classifier.digests.values())
+    others = {load_task(name).input_digests["train"] for name in ("mnist5k-sigmoid", "cell-odd", "declaration-gru")}
+    assert len(others | {classifier.input_digests["train"]}) == 4
+    assert load_task("quadratic-uniform").input_digests == load_task("logistic-regression").input_digests == {}
+
+
 def test_sizes_of_the_papers_network_on_digits():
     assert load_task("digits-sigmoid").instance(0).parameter_count == 64 * 20 + 20 + 20 * 10 + 10 == 1_510
     assert load_task("digits-sigmoid").ceiling == pytest.approx(1.5 * math.log(10))

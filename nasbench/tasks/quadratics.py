@@ -45,6 +45,11 @@ class QuadraticTask:
         """No fixed data."""
         return {}
 
+    @property
+    def input_digests(self) -> Mapping[str, str]:
+        """No fixed data."""
+        return {}
+
     def instance(self, seed: int) -> QuadraticInstance:
         """Return the problems of a seed."""
         return QuadraticInstance(self, seed)

@@ -86,6 +86,8 @@ class Task(Protocol):
         ceiling: largest loss that is reported.
         evaluate_every: steps between evaluations; step 0 and the last one are evaluated, too.
         digests: by split, SHA-256 over the examples; {} where there are no fixed data.
+        input_digests: by split, SHA-256 over the inputs alone, whatever their shape and targets, by which tasks that share their
+            images are known; {} where there are no fixed data.
     """
 
     @property
@@ -104,6 +106,8 @@ class Task(Protocol):
     def evaluate_every(self) -> int: ...  # noqa: D102
     @property
     def digests(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def input_digests(self) -> Mapping[str, str]: ...  # noqa: D102
 
     def instance(self, seed: int) -> Instance:
         """Return the problem of a seed >= 0."""
@@ -174,6 +178,16 @@ class Examples:
             found[split] = state.hexdigest()
         return found
 
+    @cached_property
+    def input_digests(self) -> dict[str, str]:
+        """SHA-256 by split over dtype, number and values of the inputs; flattened images have that of the images."""
+        found = {}
+        for split, inputs in self.inputs.items():
+            state = hashlib.sha256(f"{inputs.dtype} {len(inputs)}".encode())
+            state.update(inputs.contiguous().numpy().tobytes())
+            found[split] = state.hexdigest()
+        return found
+
 
 Initialise = Callable[[np.random.Generator], dict[str, torch.Tensor]]
 Forward = Callable[[Parameters, torch.Tensor], torch.Tensor]
@@ -220,6 +234,11 @@ class NetworkTask:
     def digests(self) -> Mapping[str, str]:
         """SHA-256 of the splits; {} where data are drawn with the instance."""
         return {} if self.examples is None else self.examples().digests
+
+    @property
+    def input_digests(self) -> Mapping[str, str]:
+        """SHA-256 of the splits' inputs; {} where data are drawn with the instance."""
+        return {} if self.examples is None else self.examples().input_digests
 
     def instance(self, seed: int) -> NetworkInstance:
         """Return the training of a seed: its start and its order of examples."""
