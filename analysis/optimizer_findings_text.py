@@ -50,7 +50,8 @@ LADDER = (
 )
 SCORES = (
     "Profile score: performance profile of the median steps to target, integrated to four times the fastest of the "
-    "ruleset (it changes with the pool); by work: the same with counted work in the place of steps. Speed-up: how many "
+    "ruleset (it changes with the pool); where a seed draws the problem (quadratics, regressions) a target is a multiple of the "
+    "lowest loss that a target setter reaches on that seed; by work: the same with counted work in the place of steps. Speed-up: how many "
     "times fewer steps than the tuned baseline are needed to the smoothed loss at which the worse of the two ends, geometric "
     "mean over tasks. ± half the width of the 95 % bootstrap interval over seeds. A step: gradients as counted; milliseconds with "
     "the gradient, measured on a busy machine, median over tasks; the same over SGD's on the same task, median. Nothing is "
