@@ -7,23 +7,21 @@ seeds. A run that failed has the task's ceiling as its loss from the failure on:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.optimizer_table import OptimizerTable, TaskEntry
+from nasbench.optimizer_table import OptimizerTable
 
 from . import optimizer_scores as scores
 from . import statistics
 from .optimizer_ledger import Overlap, break_even, meta_work, nearest, overlap
 from .optimizer_scores import FloatArray, Steps, Target
+from .optimizer_targets import relative_to_baseline, scored_losses, seed_scales, set_target, setters_of, smooth
 from .statistics import Estimate
 
 BASELINE = "adam"
-TARGET_SETTERS = ("sgd", "heavy_ball", "nesterov", "adam", "adamw", "nadamw")
-"""Optimizers whose tuned runs set targets: named, so that an entrant that joins later moves no target."""
 TRIALS = (1, 2, 5, 10, 15, 20, 50, 100, 200)
 """Numbers of trials that are printed, where tasks have so many: those of the shipped protocol, and 5, 10 and 15 on the way."""
 SPEED_RESAMPLES = 400
@@ -179,12 +177,9 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
             for name in table.optimizers
             if (task, 1) in table.rows and scored_losses(table, task, name) is not None
         ]
-        setters = _setters(table, task, present)
+        setters = setters_of(table, task, present)
         scales = seed_scales(table.tasks[task], setters.values())
-        target = None
-        if len(setters) >= scores.FEWEST_BASELINES:
-            scaled = {name: curves / scales for name, curves in setters.items()}
-            target = scores.choose_target(scaled, relative=draws_problems(table.tasks[task]))
+        target = set_target(table.tasks[task], setters)
         if target is None:
             warnings.append(f"{task}: no target, fewer than {scores.FEWEST_BASELINES} of its baselines were run")
         else:
@@ -218,58 +213,6 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
         tuple(ledger),
         tuple(warnings),
     )
-
-
-def scored_losses(
-    table: OptimizerTable, task: str, name: str, horizon: int = 1, curve: str = "test_loss"
-) -> tuple[Steps, FloatArray] | None:
-    """Return steps and losses (seeds, evaluations) of the chosen trial; None if it was not run. Failed runs have the ceiling."""
-    if (task, horizon) not in table.rows:
-        return None
-    found = table.curves(task, name, horizon, scored=True)
-    if not found.trials.size or not found.seeds.size:
-        return None
-    losses = getattr(found, curve)[0]
-    return found.steps, np.where(np.isfinite(losses), losses, table.tasks[task].ceiling)
-
-
-def draws_problems(task: TaskEntry) -> bool:
-    """Return whether a seed draws the problem itself, not a training on fixed data.
-
-    The tasks of which this is true (quadratics, regressions) are also those whose steps take all examples, so that their curves have no
-    noise of batches.
-    """
-    return not task.digests
-
-
-def smooth(task: TaskEntry, losses: FloatArray, steps: Steps) -> FloatArray:
-    """Return the curves of a task, (seeds, evaluations), as targets and speed-ups see them."""
-    return scores.smoothed(losses, steps, scores.decay_of(task.horizon, deterministic=draws_problems(task)))
-
-
-def seed_scales(task: TaskEntry, setters: Iterable[FloatArray]) -> FloatArray:
-    """Return what the losses of each seed are divided by before they are held against a target, (seeds, 1).
-
-    Where a seed draws the problem, the lowest loss of any of the setters on that seed: problems differ in difficulty. Else 1.
-
-    Args:
-        task: whose curves.
-        setters: smoothed curves, each (seeds, evaluations) on the same seeds.
-    """
-    least = [curves.min(axis=1, keepdims=True) for curves in setters]
-    if not draws_problems(task) or not least:
-        return np.ones((1, 1))
-    return np.asarray(np.maximum(np.min(least, axis=0), np.finfo(np.float32).tiny), dtype=np.float64)
-
-
-def _setters(table: OptimizerTable, task: str, present: Iterable[str]) -> dict[str, FloatArray]:
-    """Return the smoothed losses of the optimizers that set targets, (seeds, evaluations) each."""
-    curves = {}
-    for name in present:
-        entry, found = table.optimizers[name], scored_losses(table, task, name)
-        if entry.rule in TARGET_SETTERS and entry.ruleset == "tuned" and found is not None:
-            curves[name] = smooth(table.tasks[task], found[1], found[0])
-    return curves
 
 
 def _envelope(table: OptimizerTable, task: str, name: str) -> FloatArray:
@@ -400,15 +343,6 @@ def _speed(
             replicates[place, column] = scores.speed_up(ours[place], _fall(theirs[place]), steps)
     low, high = statistics.percentile_interval(scores.geometric_mean(replicates, axis=1))
     return Estimate(value, float(low), float(high))
-
-
-def relative_to_baseline(
-    task: TaskEntry, ours: FloatArray, theirs: FloatArray, steps: Steps
-) -> tuple[FloatArray, FloatArray]:
-    """Return smoothed curves of an optimizer and of the baseline, (seeds, evaluations), scaled as for a target that the latter sets."""
-    mine, base = smooth(task, ours, steps), smooth(task, theirs, steps)
-    scales = seed_scales(task, [base])
-    return mine / scales, base / scales
 
 
 def _ledger(table: OptimizerTable, frozen: str | None, scored: dict[tuple[str, str], Scored]) -> list[LedgerRow]:

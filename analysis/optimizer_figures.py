@@ -303,7 +303,7 @@ def name_ends(
 def short_title(title: str) -> str:
     """Return a title that fits beside a panel.
 
-    >>> short_title("AdamW, cosine decay"), short_title("Schedule-Free AdamW")
+    >>> short_title("AdamW, cosine"), short_title("Schedule-Free AdamW")
     ('AdamW, cos.', 'Sched.-free')
     """
     for word, short in SHORT:

@@ -16,9 +16,10 @@ from . import optimizer_scores as scores
 from . import statistics
 from .comparison import generator
 from .optimizer_advantage import FEWEST_SEEDS, Advantage, advantage, losses, tuned
-from .optimizer_comparison import LedgerRow, OptimizerComparison, relative_to_baseline, scored_losses
+from .optimizer_comparison import LedgerRow, OptimizerComparison
 from .optimizer_ledger import DISTANCES
 from .optimizer_scores import FloatArray, Steps
+from .optimizer_targets import relative_to_baseline, scored_losses
 from .statistics import Estimate
 
 

@@ -13,12 +13,13 @@ import numpy as np
 from . import style
 from .comparison import generator
 from .optimizer_advantage import Band, band
-from .optimizer_comparison import OptimizerComparison, scored_losses
+from .optimizer_comparison import OptimizerComparison
 from .optimizer_figures import styles_of, task_title
 from .optimizer_findings import unfinished
 from .optimizer_ladder import Rung
 from .optimizer_ledger import DISTANCES
 from .optimizer_scores import LARGEST_RATIO, profile
+from .optimizer_targets import scored_losses
 from .optimizer_work import work_profile
 from .page_data import DASH_NAMES, numbers
 

@@ -14,9 +14,10 @@ from matplotlib.ticker import FixedLocator
 
 from .comparison import generator
 from .optimizer_advantage import Band, band, losses, tuned
-from .optimizer_comparison import OptimizerComparison, scored_losses
+from .optimizer_comparison import OptimizerComparison
 from .optimizer_figures import grid, name_ends
 from .optimizer_findings_claims import CLASSICS
+from .optimizer_targets import scored_losses
 from .style import BLACK, COLOURS, DASHES, SOLID, LineStyle, logarithmic
 
 HOME = "digits-sigmoid"
