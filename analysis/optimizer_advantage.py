@@ -15,8 +15,8 @@ import numpy as np
 from nasbench.optimizer_table import OptimizerTable
 
 from . import statistics
-from .optimizer_comparison import scored_losses
 from .optimizer_scores import FloatArray, trajectory_mean
+from .optimizer_targets import scored_losses
 from .statistics import Estimate
 
 Measure: TypeAlias = Literal["final", "mean"]

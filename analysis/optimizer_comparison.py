@@ -1,13 +1,12 @@
 """All numbers of an optimizer comparison, from a table of curves: made once, read by tables, figures and summary.
 
 Trials are chosen on the outer loss of the tuning seeds (by the table); what is printed is the test loss of the chosen trial on fresh
-seeds. A run that failed has the task's ceiling as its loss from beginning to end: nothing is left out because it went wrong.
+seeds. A run that failed has the task's ceiling as its loss from the failure on: nothing is left out because it went wrong.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +18,12 @@ from . import optimizer_scores as scores
 from . import statistics
 from .optimizer_ledger import Overlap, break_even, meta_work, nearest, overlap
 from .optimizer_scores import FloatArray, Steps, Target
+from .optimizer_targets import relative_to_baseline, scored_losses, seed_scales, set_target, setters_of, smooth
 from .statistics import Estimate
 
 BASELINE = "adam"
-TARGET_SETTERS = ("sgd", "heavy_ball", "nesterov", "adam", "adamw", "nadamw")
-"""Optimizers whose tuned runs set targets: named, so that an entrant that joins later moves no target."""
-TRIALS = (1, 2, 4, 6, 8, 12, 15, 50)
-"""Numbers of trials that are printed, where tasks have so many: those of the shipped protocol, and 15 and 50 as the literature has them."""
+TRIALS = (1, 2, 5, 10, 15, 20, 50, 100, 200)
+"""Numbers of trials that are printed, where tasks have so many: those of the shipped protocol, and 5, 10 and 15 on the way."""
 SPEED_RESAMPLES = 400
 SEED = 20161  # of the bootstrap; any number, always the same
 
@@ -45,7 +43,7 @@ class Scored:
         low, high: (evaluations,) 95 % bootstrap interval of the mean test loss over seeds; NaN with one seed.
         smooth: `curves`, smoothed.
         final, train_final, area: last test and training loss, and trajectory mean of the test loss, mean over seeds with interval.
-        times: (seeds,) steps to the target, infinite where it is missed.
+        times: (seeds,) steps to the target, infinite where it is missed; where seeds draw problems, of losses over each seed's lowest.
         work_per_step: mean over seeds.
         seconds_per_step: median over seeds, measured, never ranked on.
         speed_up: over the baseline; NaN without one.
@@ -169,7 +167,7 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
         ComparisonError: the table holds no complete run.
     """
     rng = np.random.default_rng(SEED)
-    frozen = next((name for name, entry in table.optimizers.items() if entry.optimizer == baseline), None)
+    frozen = next((name for name, entry in table.optimizers.items() if entry.rule == baseline), None)
     warnings: list[str] = []
     targets: dict[str, Target] = {}
     scored: dict[tuple[str, str], Scored] = {}
@@ -179,7 +177,9 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
             for name in table.optimizers
             if (task, 1) in table.rows and scored_losses(table, task, name) is not None
         ]
-        target = _target(table, task, present)
+        setters = setters_of(table, task, present)
+        scales = seed_scales(table.tasks[task], setters.values())
+        target = set_target(table.tasks[task], setters)
         if target is None:
             warnings.append(f"{task}: no target, fewer than {scores.FEWEST_BASELINES} of its baselines were run")
         else:
@@ -191,7 +191,7 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
             if found.verdict == "refused":
                 warnings.append(f"{task}: {name} is not scored: {found.reason}")
                 continue
-            scored[task, name] = one = _score(table, task, name, target, envelope, found, rng)
+            scored[task, name] = one = _score(table, task, name, target, scales, envelope, found, rng)
             if one.diverged:
                 warnings.append(
                     f"{task}: {one.diverged} of {len(one.curves)} runs of {name} diverged or failed; they count"
@@ -215,28 +215,6 @@ def compare_optimizers(table: OptimizerTable, baseline: str = BASELINE) -> Optim
     )
 
 
-def scored_losses(
-    table: OptimizerTable, task: str, name: str, horizon: int = 1, curve: str = "test_loss"
-) -> tuple[Steps, FloatArray] | None:
-    """Return steps and losses (seeds, evaluations) of the chosen trial; None if it was not run. Failed runs have the ceiling."""
-    if (task, horizon) not in table.rows:
-        return None
-    found = table.curves(task, name, horizon, scored=True)
-    if not found.trials.size or not found.seeds.size:
-        return None
-    losses = getattr(found, curve)[0]
-    return found.steps, np.where(np.isfinite(losses), losses, table.tasks[task].ceiling)
-
-
-def _target(table: OptimizerTable, task: str, present: Iterable[str]) -> Target | None:
-    curves = {}
-    for name in present:
-        entry, found = table.optimizers[name], scored_losses(table, task, name)
-        if entry.optimizer in TARGET_SETTERS and entry.ruleset == "tuned" and found is not None:
-            curves[name] = scores.smoothed(found[1], found[0])
-    return scores.choose_target(curves) if len(curves) >= scores.FEWEST_BASELINES else None
-
-
 def _envelope(table: OptimizerTable, task: str, name: str) -> FloatArray:
     """Return the smoothed losses of the tuned baseline on the scored seeds, (seeds, evaluations).
 
@@ -245,7 +223,7 @@ def _envelope(table: OptimizerTable, task: str, name: str) -> FloatArray:
     """
     found = scored_losses(table, task, name)
     assert found is not None, "the caller has seen its runs"
-    return scores.smoothed(found[1], found[0])
+    return smooth(table.tasks[task], found[1], found[0])
 
 
 def _fall(curve: FloatArray) -> FloatArray:
@@ -257,6 +235,7 @@ def _score(
     task: str,
     name: str,
     target: Target | None,
+    scales: FloatArray,
     envelope: FloatArray | None,
     seen: Overlap,
     rng: np.random.Generator,
@@ -264,7 +243,7 @@ def _score(
     entry, runs = table.optimizers[name], table.curves(task, name, scored=True)
     steps, curves = scored_losses(table, task, name) or (runs.steps, runs.test_loss[0])
     _, train = scored_losses(table, task, name, curve="train_loss") or (steps, curves)
-    smooth = scores.smoothed(curves, steps)
+    smoothed = smooth(table.tasks[task], curves, steps)
     columns = np.column_stack([curves, train[:, -1], scores.trajectory_mean(curves, steps)])
     if len(curves) > 1:
         low, high = statistics.bootstrap_interval(columns, rng)
@@ -274,11 +253,11 @@ def _score(
     final, train_final, area = (
         Estimate(float(mean[at]), float(low[at]), float(high[at])) for at in (last, last + 1, last + 2)
     )
-    mean_curve = smooth.mean(axis=0)
+    mean_curve = smoothed.mean(axis=0)
     missing = scores.BaselineSteps(float("nan"), False)
     return Scored(
-        steps, curves, train, low[: last + 1], high[: last + 1], smooth, final, train_final, area,
-        times=np.full(len(curves), np.nan) if target is None else scores.time_to_target(smooth, steps, target.loss),
+        steps, curves, train, low[: last + 1], high[: last + 1], smoothed, final, train_final, area,
+        times=np.full(len(curves), np.nan) if target is None else scores.time_to_target(smoothed / scales, steps, target.loss),
         work_per_step=float(np.nanmean(runs.work_per_step)),
         seconds_per_step=float(np.nanmedian(runs.seconds_per_step)),
         speed_up=float("nan") if envelope is None else scores.speed_up(mean_curve, _fall(envelope.mean(axis=0)), steps),
@@ -291,7 +270,11 @@ def _score(
 
 
 def _tuning(table: OptimizerTable, task: str, name: str) -> FloatArray:
-    """Return the expected test loss after 1, ..., N trials; a list of settings is tried in its order."""
+    """Return the expected test loss after 1, ..., N trials; a list of settings is tried in its order.
+
+    Both losses are of the tuning seeds. On quadratics, which have no data and so no splits, they are one number: the loss that the trial
+    was chosen by is the loss that is reported, and the more trials there are the more it flatters.
+    """
     entry, runs = table.optimizers[name], table.curves(task, name, scored=False)
     ceiling = table.tasks[task].ceiling
     outer, test = (
@@ -376,8 +359,9 @@ def _ledger(table: OptimizerTable, frozen: str | None, scored: dict[tuple[str, s
                 if ours is None or theirs is None:
                     continue
                 steps = ours[0]
-                loss = float(np.median(np.min(scores.smoothed(theirs[1], steps), axis=-1)))
-                reached = scores.censored_median(scores.time_to_target(scores.smoothed(ours[1], steps), steps, loss))
+                mine, base = relative_to_baseline(table.tasks[task], ours[1], theirs[1], steps)
+                loss = float(scores.upper_median(base.min(axis=-1)))
+                reached = scores.censored_median(scores.time_to_target(mine, steps, loss))
                 tuning = table.curves(task, frozen, scored=False)
                 trained = float(np.nansum(tuning.work_per_step)) * table.tasks[task].horizon
                 baseline_work = trained + scored[task, frozen].work_per_step * float(steps[-1])

@@ -24,15 +24,15 @@ COLUMNS = 3
 LABEL_SIZE = 5.0  # points
 LABEL_ROOM = 0.56  # share of a panel's width, right of the last step, for names
 SHORT = (
-    (", cosine decay", ", cos."),
     (", cosine", ", cos."),
-    (", linear decay", ", lin."),
+    (", warmup linear", ", lin."),
+    ("PowerSign, cos.", "PowerS., cos."),
+    ("meta-seed", "seed"),
     ("Schedule-Free AdamW", "Sched.-free"),
     (" (Gaussian quadratics)", ", Gauss."),
     (" (uniform quadratics)", ", uniform"),
     ("MLP learned optimizer", "MLP learned"),
     ("untrained", "untr."),
-    (", ordered list", " list"),
 )
 """Parts of titles that are shortened beside panels."""
 
@@ -104,7 +104,7 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
         ends: dict[str, float] = {}
         lowest, highest = np.inf, 0.0
         target = comparison.targets.get(task)
-        if target is not None:
+        if target is not None and not target.relative:
             axes.hlines(
                 target.loss, 0, comparison.table.tasks[task].horizon, color="#9A9A9A", linewidth=0.7, zorder=1.5
             )
@@ -303,7 +303,7 @@ def name_ends(
 def short_title(title: str) -> str:
     """Return a title that fits beside a panel.
 
-    >>> short_title("AdamW, cosine decay"), short_title("Schedule-Free AdamW")
+    >>> short_title("AdamW, cosine"), short_title("Schedule-Free AdamW")
     ('AdamW, cos.', 'Sched.-free')
     """
     for word, short in SHORT:

@@ -20,6 +20,7 @@ from .optimizer_comparison import OptimizerComparison, compare_optimizers
 from .optimizer_figures import task_title
 from .optimizer_findings import AnchorFinding, Finding, find, find_anchors, unfinished
 from .optimizer_findings_claims import ANCHORS, CLAIMS, NOT_YET
+from .optimizer_findings_facts import facts
 from .optimizer_findings_text import CAPTIONS, INTRODUCTION, LADDER, MLP, QUADRATICS, RULES, SCORES, STUDY
 from .optimizer_ladder import Rung, ladder
 from .optimizer_output import overall_table
@@ -90,10 +91,11 @@ def to_markdown(made: OptimizerFindings, images: Mapping[str, str]) -> str:
         images: path of each figure as seen from the page.
     """
     source = made.comparison.table
+    known = facts(source)
     runs = sum(len(rows.trial) for rows in source.rows.values())
     lines = ["# Optimizers: findings", "", "Made by `nasbench findings-optimizers`; do not edit.", ""]
     lines += [
-        INTRODUCTION.format(runs=f"{runs:,}", optimizers=len(source.optimizers), tasks=len(source.tasks)),
+        INTRODUCTION.format(runs=f"{runs:,}", optimizers=len(source.optimizers), tasks=len(source.tasks), **known),
         "",
         RULES,
         "",
@@ -105,7 +107,15 @@ def to_markdown(made: OptimizerFindings, images: Mapping[str, str]) -> str:
     lines += ["## The generalization study of L2L", "", STUDY, "", *_figure("generalization", images), _study(made), ""]
     lines += ["## Ladder of distance and ledger", "", LADDER, "", *_figure("ladder", images), _ladder(made), ""]
     lines += ["## Scores, and what a step costs", "", SCORES, "", _scores(made), ""]
-    lines += ["## The small MLP optimizer", "", MLP, "", *_unfinished(made), "", *_figure("meta-training", images)]
+    lines += [
+        "## The small MLP optimizer",
+        "",
+        MLP.format(**known),
+        "",
+        *_unfinished(made),
+        "",
+        *_figure("meta-training", images),
+    ]
     lines += ["## Not computed here", "", *(f"- {text}" for text in NOT_YET), ""]
     return "\n".join(lines)
 
@@ -140,6 +150,7 @@ def _claims(made: OptimizerFindings) -> str:
 def _contradictions(made: OptimizerFindings) -> list[str]:
     """Return what is different here, for each claim that does not agree; claims with the same differences stand together."""
     lines: list[str] = []
+    known = facts(made.comparison.table)
     for verdict, heading, none in (
         ("disagrees", "Where it contradicts", "Nowhere."),
         ("can't be told here", "What can't be told", "Nothing."),
@@ -151,7 +162,9 @@ def _contradictions(made: OptimizerFindings) -> list[str]:
             if given == verdict:
                 by_difference.setdefault(differs, []).append(text)
         lines += [f"### {heading}, and what is different here", ""]
-        lines += [f"- {'; '.join(texts)}. *{_sentence(differs)}*" for differs, texts in by_difference.items()] or [none]
+        lines += [
+            f"- {'; '.join(texts)}. *{_sentence(differs.format(**known))}*" for differs, texts in by_difference.items()
+        ] or [none]
         lines.append("")
     return lines
 

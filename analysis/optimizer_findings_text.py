@@ -7,8 +7,8 @@ from .optimizer_advantage import FEWEST_SEEDS
 
 INTRODUCTION = (
     "External facts of hand-designed and learned optimizers, held against the shipped table `data/optimizers.h5`: "
-    "{runs} runs of {optimizers} optimizers on {tasks} tasks, trained here on a CPU. Tuned optimizers had 4 to 12 "
-    "quasi-random trials a task, chosen by the outer loss on 2 tuning seeds; what is printed is of fresh seeds. "
+    "{runs} runs of {optimizers} optimizers on {tasks} tasks, trained here on a CPU. Tuned optimizers had {trials} "
+    "quasi-random trials a task, chosen by the outer loss on {tuning_seeds} tuning seeds; what is printed is of fresh seeds. "
     "Learned ones were meta-trained for minutes."
 )
 RULES = (
@@ -21,14 +21,15 @@ RULES = (
     f"{FEWEST_SEEDS} seeds (the range over single seeds is printed) or on a learned optimizer whose meta-training "
     "was not finished: the last check on held-out instances was its best and brought at least its share of the "
     "whole progress. Seeds are resampled for all optimizers together, and which is the strongest is found anew in "
-    "each resample. Intervals are over seeds of these tasks, for one meta-training and one choice of trials; each "
+    "each resample. Intervals are over seeds of these tasks, for one meta-training and one choice of trials: they hold "
+    "no noise of tuning, though other quasi-random trials would move a tuned optimizer, the less the more trials it has; each "
     "stands by itself, so that of many claims a few may be judged wrongly by chance."
 )
 QUADRATICS = (
     "Ten-dimensional quadratics, 128 to a seed, 100 steps: Gaussian ones as in the paper of L2L, uniform ones as "
     "DeepMind released them. Adam's anchor above needs no table: it is computed in numpy on problems drawn for it. "
-    "Muon is the one optimizer here that is not coordinatewise: it orthogonalises the 128 x 10 matrix of all "
-    "problems of a seed at once. Momentum, learning rate and what else a search space holds were tuned together, "
+    "The parameters of a seed are one flat vector, so that no rule mixes its problems: Muon, which orthogonalises "
+    "matrices, is AdamW (betas .9, .95) here. Momentum, learning rate and what else a search space holds were tuned together, "
     "so that the order depends on spaces and trials, as any tuned order does."
 )
 STUDY = (
@@ -49,7 +50,8 @@ LADDER = (
 )
 SCORES = (
     "Profile score: performance profile of the median steps to target, integrated to four times the fastest of the "
-    "ruleset (it changes with the pool); by work: the same with counted work in the place of steps. Speed-up: how many "
+    "ruleset (it changes with the pool); where a seed draws the problem (quadratics, regressions) a target is a multiple of the "
+    "lowest loss that a target setter reaches on that seed; by work: the same with counted work in the place of steps. Speed-up: how many "
     "times fewer steps than the tuned baseline are needed to the smoothed loss at which the worse of the two ends, geometric "
     "mean over tasks. ± half the width of the 95 % bootstrap interval over seeds. A step: gradients as counted; milliseconds with "
     "the gradient, measured on a busy machine, median over tasks; the same over SGD's on the same task, median. Nothing is "
@@ -59,9 +61,9 @@ SCORES = (
 )
 MLP = (
     "The small MLP optimizer of google/learned_optimization was meta-trained here with persistent evolution "
-    "strategies for 550 outer steps, two minutes on a CPU; the published ones had thousands of accelerator hours. "
-    "Its numbers on this page are those of an under-trained optimizer and say nothing about the method. The rule "
-    "above is applied to every learned optimizer:"
+    "strategies for {outer_steps} outer steps, {minutes} minutes on a CPU; the published ones had thousands of "
+    "accelerator hours. Its numbers on this page are those of an under-trained optimizer and say nothing about the "
+    "method. The rule above is applied to every learned optimizer:"
 )
 CAPTIONS = {
     "claims": (

@@ -16,9 +16,10 @@ from . import optimizer_scores as scores
 from . import statistics
 from .comparison import generator
 from .optimizer_advantage import FEWEST_SEEDS, Advantage, advantage, losses, tuned
-from .optimizer_comparison import LedgerRow, OptimizerComparison, scored_losses
+from .optimizer_comparison import LedgerRow, OptimizerComparison
 from .optimizer_ledger import DISTANCES
 from .optimizer_scores import FloatArray, Steps
+from .optimizer_targets import relative_to_baseline, scored_losses
 from .statistics import Estimate
 
 
@@ -75,11 +76,11 @@ def _pays(comparison: OptimizerComparison, row: LedgerRow, rng: np.random.Genera
     assert found[0] is not None, "the ledger has its runs"
     assert found[1] is not None, "the ledger has its runs"
     steps = found[0][0]
-    ours, theirs = (scores.smoothed(each[1], steps) for each in found if each is not None)
+    ours, theirs = relative_to_baseline(comparison.table.tasks[row.task], found[0][1], found[1][1], steps)
     if len(ours) < FEWEST_SEEDS:
         return Estimate(row.break_even, math.nan, math.nan), math.nan
     drawn = rng.integers(len(ours), size=(statistics.RESAMPLES, len(ours)))
-    targets = np.median(theirs.min(axis=1)[drawn], axis=1)  # (resamples,)
+    targets = scores.upper_median(theirs.min(axis=1)[drawn])  # (resamples,)
     times = times_to(ours, steps, targets)[drawn, np.arange(len(targets))[:, None]]  # (resamples, seeds)
     work = scores.censored_median(times) * comparison.scored[row.task, row.optimizer].work_per_step
     saved = row.baseline_work - work

@@ -1,7 +1,8 @@
 """What stands behind a learned optimizer's score: meta-training work, overlap with what it is scored on, break-even, distance.
 
-Overlap is decided by the table's own entries: task names, instance seeds, and SHA-256 of the data splits, never by a promise. Scores on
-instances or test examples that meta-training has seen are refused; the same task on fresh instances, or the same training data, is stamped.
+Overlap is decided by the table's own entries: task names, instance seeds, and SHA-256 of the data splits and of their inputs alone (an
+autoencoder has other targets than a classifier of the same images), never by a promise. Scores on instances or test examples that
+meta-training has seen are refused; the same task on fresh instances, or the same training data, is stamped.
 
 Break-even: after how many tasks the meta-training has paid for itself against a tuned baseline that reaches the same loss,
 N* = meta-work / (baseline's tuning and run - learned optimizer's run). All work is (forward + backward passes) x examples x parameters.
@@ -62,20 +63,28 @@ def overlap(entry: OptimizerEntry, task: TaskEntry, scored_seeds: tuple[int, ...
             seen = [seed for seed in scored_seeds if first <= seed < end]
             if seen:
                 return Overlap("refused", f"scored seeds {seen} are among its {part} instances [{first}, {end})")
-    splits: dict[str, str] = {
-        f"{each.get('name')}/{name}": digest
-        for each in trained
-        for name, digest in each.get("splits", {}).items()
-        if name != "test"
-    }
-    seen_test = sorted(name for name, digest in splits.items() if digest and digest == task.digests.get("test"))
+    splits, inputs = _seen(trained, "splits"), _seen(trained, "inputs")
+    seen_test = {name for name, digest in splits.items() if digest == task.digests.get("test")}
+    seen_test |= {name for name, digest in inputs.items() if digest == task.input_digests.get("test")}
     if seen_test:
-        return Overlap("refused", f"the test examples of {task.name} are those of {', '.join(seen_test)}")
+        return Overlap("refused", f"the test examples of {task.name} are those of {', '.join(sorted(seen_test))}")
     if same:
         return Overlap("same task", "meta-trained on other instances of this task")
     if set(splits.values()) & set(task.digests.values()):
         return Overlap("same data", "meta-trained on the same training examples, with another model")
+    if set(inputs.values()) & set(task.input_digests.values()):
+        return Overlap("same data", "meta-trained on the same inputs, with other targets")
     return Overlap("none")
+
+
+def _seen(trained: list[dict[str, Any]], kind: str) -> dict[str, str]:
+    """Return the digests that a record has of what was seen in meta-training: all splits but the test examples, by `task/split`."""
+    return {
+        f"{each.get('name')}/{name}": digest
+        for each in trained
+        for name, digest in each.get(kind, {}).items()
+        if name != "test" and digest
+    }
 
 
 def distance(trained: str, scored: str, horizon: int = 1) -> str:

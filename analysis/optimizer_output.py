@@ -12,10 +12,18 @@ import numpy as np
 from . import optimizer_scores as scores
 from .optimizer_comparison import TRIALS, OptimizerComparison, Ruleset
 from .optimizer_figures import task_title
+from .optimizer_list import NAME as LIST_NAME
+from .optimizer_list import TITLE as LIST_TITLE
+from .optimizer_list import list_curves
+from .optimizer_scores import FloatArray
 from .optimizer_work import step_cost, work_profile
 from .statistics import Estimate
 from .tables import DASH, NOTHING, Column, Entry, Mark, PrintTable, csv_text
 
+LISTED = (
+    " The ordered list takes stored trials of NAdamW and its variants in an order that was chosen greedily on the other tasks (leave one "
+    "task out); it is looked up, not trained."
+)
 RULESET_WORDS = {"tuned": "tuned from a search space", "self-tuning": "without tuning (self-tuning and learned)"}
 
 
@@ -134,13 +142,12 @@ def times_table(comparison: OptimizerComparison, ruleset: Ruleset) -> PrintTable
             )
         )
     targets = "; ".join(
-        f"{task_title(task)} {comparison.targets[task].loss:.3g} "
-        f"({comparison.title(comparison.targets[task].baseline)})"
+        f"{task_title(task)} {comparison.targets[task].words} ({comparison.title(comparison.targets[task].baseline)})"
         for task in ruleset.tasks
     )
     text = (
         f"Median steps to target of optimizers {RULESET_WORDS[ruleset.name]}, on the smoothed test loss; {DASH}: "
-        "the median run misses it (missed targets count as infinite). Targets, each the median of what the "
+        "the median run misses it (missed targets count as infinite). Targets, each the upper median of what the "
         f"strongest tuned baseline reaches: {targets}.{_stamp(comparison)}"
     )
     return PrintTable(
@@ -164,24 +171,31 @@ def trials_table(comparison: OptimizerComparison) -> PrintTable:
         Column("Expected loss after trials", f"{count} ({len(tasks[count])} tasks)", f"relative_loss_after_{count}")
         for count in counts
     )
-    rows = []
-    for name, entry in comparison.table.optimizers.items():
+    listed = list_curves(comparison.table)
+
+    def row(curves: dict[str, FloatArray], tuned: bool) -> tuple[Entry, ...]:
         entries = []
         for count in counts:
-            found = {
-                task: comparison.scored[task, name].tuning for task in tasks[count] if (task, name) in comparison.scored
-            }
-            after = 1 if entry.ruleset != "tuned" else count
+            found = {task: curves[task] for task in tasks[count] if task in curves}
+            after = count if tuned else 1
             ratios = [scores.after_trials(curve, [after])[0] / base[task][-1] for task, curve in found.items()]
             whole = len(ratios) == len(tasks[count]) and not np.isnan(ratios).any()
             entries.append(Entry(float(np.exp(np.mean(np.log(ratios)))), digits=2) if whole else NOTHING)
-        rows.append((comparison.title(name), tuple(entries)))
+        return tuple(entries)
+
+    rows = []
+    for name, entry in comparison.table.optimizers.items():
+        curves = {task: one.tuning for (task, each), one in comparison.scored.items() if each == name}
+        rows.append((comparison.title(name), row(curves, entry.ruleset == "tuned")))
+    if listed:
+        rows.append((LIST_TITLE, row(listed, True)))
     text = (
         f"Expected final test loss after so many trials, over that of {_frozen(comparison)} with all its trials; "
         "geometric mean over the tasks that have so many trials: compare along a column, not along a row. Exact "
-        f"expectation over all choices of n of the trials; the best is chosen on the outer loss. {DASH}: not run on "
+        f"expectation over all choices of n of the trials; the best is chosen on the outer loss, which on quadratics (no data, no "
+        f"splits) is the loss that is reported. {DASH}: not run on "
         "all of them, or fewer trials there; nothing is extrapolated. Rows without tuning have one "
-        f"trial.{_stamp(comparison)}"
+        f"trial.{LISTED if listed else ''}{_stamp(comparison)}"
     )
     return PrintTable("trials", columns, (), tuple(rows), text, "Expected loss after n trials")
 
@@ -236,7 +250,7 @@ def scores_csv(comparison: OptimizerComparison) -> str:
             {
                 "task": task, "optimizer": name, "ruleset": entry.ruleset, "family": entry.family, "seeds": len(one.curves),
                 "not_ok": one.diverged, "target": float("nan") if target is None else target.loss,
-                "target_set_by": "" if target is None else target.baseline,
+                "target_is_relative": target is not None and target.relative, "target_set_by": "" if target is None else target.baseline,
                 "median_steps_to_target": median, "median_work_to_target": median * one.work_per_step,
                 "share_of_runs_at_target": float(np.isfinite(one.times).mean()) if target is not None else float("nan"),
                 **_ends("final_test_loss", one.final), **_ends("final_train_loss", one.train_final), **_ends("mean_test_loss", one.area),
@@ -255,6 +269,11 @@ def tuning_csv(comparison: OptimizerComparison) -> str:
             {"task": task, "optimizer": name, "trials": count, "expected_test_loss": float(value)}
             for (task, name), one in comparison.scored.items()
             for count, value in enumerate(one.tuning, 1)
+        ]
+        + [
+            {"task": task, "optimizer": LIST_NAME, "trials": count, "expected_test_loss": float(value)}
+            for task, curve in list_curves(comparison.table).items()
+            for count, value in enumerate(curve, 1)
         ]
     )
 

@@ -113,7 +113,7 @@ def task_table(comparison: OptimizerComparison, word: str, task: str) -> PrintTa
         )
     target = comparison.targets.get(task)
     seeds = sorted({len(one.curves) for one in found.values()})
-    said = "" if target is None else f" Target {target.loss:.4g}, set by {comparison.title(target.baseline)}."
+    said = "" if target is None else f" Target {target.words}, set by {comparison.title(target.baseline)}."
     caption = (
         f"{task_title(task)}, optimizers {output.RULESET_WORDS[word]}: mean over "
         f"{' or '.join(map(str, seeds)) or 'no'} fresh seeds ± half the width of the 95 % bootstrap interval.{said} "

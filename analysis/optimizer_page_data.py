@@ -13,12 +13,13 @@ import numpy as np
 from . import style
 from .comparison import generator
 from .optimizer_advantage import Band, band
-from .optimizer_comparison import OptimizerComparison, scored_losses
+from .optimizer_comparison import OptimizerComparison
 from .optimizer_figures import styles_of, task_title
 from .optimizer_findings import unfinished
 from .optimizer_ladder import Rung
 from .optimizer_ledger import DISTANCES
 from .optimizer_scores import LARGEST_RATIO, profile
+from .optimizer_targets import scored_losses
 from .optimizer_work import work_profile
 from .page_data import DASH_NAMES, numbers
 
@@ -61,7 +62,7 @@ def optimizers(comparison: OptimizerComparison) -> list[dict[str, Any]]:
 
 
 def tasks(comparison: OptimizerComparison) -> dict[str, dict[str, Any]]:
-    """Return title, horizon, multiples that were run, target and seeds of each task."""
+    """Return title, horizon, multiples that were run, target (None: none that is one loss for all seeds) and seeds of each task."""
     table, found = comparison.table, {}
     for name, entry in table.tasks.items():
         target = comparison.targets.get(name)
@@ -70,7 +71,7 @@ def tasks(comparison: OptimizerComparison) -> dict[str, dict[str, Any]]:
             "title": task_title(name),
             "horizon": entry.horizon,
             "horizons": list(table.horizons(name)),
-            "target": None if target is None else float(f"{target.loss:.5g}"),
+            "target": None if target is None or target.relative else float(f"{target.loss:.5g}"),
             "target_by": "" if target is None else comparison.title(target.baseline),
             "seeds": max(seeds, default=0),
             "split": len(entry.curves) > 1,

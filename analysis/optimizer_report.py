@@ -119,7 +119,7 @@ def _drawn(comparison: OptimizerComparison) -> Mapping[str, tuple[Figure, str]]:
             figures.learning_curves(comparison, group),
             f"Test loss over steps, optimizers {group.title}, with the baseline: the setting chosen on the tuning "
             f"seeds, mean over at most {seeds} fresh seeds, bands: 95 % bootstrap interval of the mean. Grey line: "
-            f"target, which holds on the smoothed curve. Losses above the panel are cut off.{end}",
+            f"target, which holds on the smoothed curve; there is none where it differs by seed. Losses above the panel are cut off.{end}",
         )
         found[f"tuning-curves-{group.name}"] = (
             figures.tuning_figure(comparison, group),

@@ -5,10 +5,18 @@ arXiv:2306.07179, section 4; Dolan & More, Math. Program. 91, 2002). Steps that 
 lower envelope over settings, cumulative minimum, inverted): google/learned_optimization (Metz et al. 2022, arXiv:2203.11860).
 Expected score after n trials: Dodge et al., EMNLP 2019, arXiv:1909.03004, here exact and without replacement.
 
-Departures. The moving average keeps .95 of its weight per *step*, not per evaluation, so that grids of different density are smoothed
-alike, and it is divided by the sum of its weights, so that it does not lean on the first loss. The envelope is of the tuned baseline on the
-same seeds (`optimizer_comparison.py` says why). A baseline's steps saturate where a loss lies below all of its curve;
-`speed_up` is the other way round there (steps of the baseline's whole run over steps to its last loss) and never does.
+Departures:
+
+- The moving average keeps a weight per *step*, not per evaluation (learned_optimization: .95), so that grids of different density are
+  smoothed alike; its memory is a twentieth of the task's own horizon, exp(-1 / (.05 x horizon)) a step (.95 would be half of a run of
+  40), and it is divided by the sum of its weights, so that it does not lean on the first loss. Tasks whose steps take all examples are
+  not smoothed: their curves have no noise of batches.
+- The envelope is of the tuned baseline on the same seeds (`optimizer_comparison.py` says why).
+- A target is the upper of the two middle values where seeds are even, so that the run that set it reaches it.
+- Where a seed draws the problem itself, curves are divided by the lowest loss of any target setter on that seed first: a target in
+  losses would be a target for the easy seeds.
+- A baseline's steps saturate where a loss lies below all of its curve; `speed_up` compares the steps of both to a loss that both reach,
+  and never does.
 
 Smaller values are better everywhere here: all inputs are losses or times.
 """
@@ -16,7 +24,7 @@ Smaller values are better everywhere here: all inputs are losses or times.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb
+from math import comb, exp
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,7 +33,7 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
 
-DECAY = 0.95  # per step; learned_optimization's, per evaluation there
+MEMORY = 0.05  # of the horizon: how far back the moving average looks
 LARGEST_RATIO = 4.0  # AlgoPerf: beyond four times the fastest a task does not count
 FEWEST_BASELINES = 4  # AlgoPerf sets its targets with four
 SLOWEST = 0.05  # a speed-up in a geometric mean is at least this: one task can't make the mean zero
@@ -35,7 +43,20 @@ class ScoreError(ValueError):
     """Scores that can't be computed; the message says which value is wrong and what is allowed."""
 
 
-def smoothed(losses: FloatArray, steps: Steps, decay: float = DECAY) -> FloatArray:
+def decay_of(horizon: int, *, deterministic: bool) -> float:
+    """Return the weight that the moving average of a task's curves keeps per step; 0 is no average.
+
+    Args:
+        horizon: of the task, at 1x, whatever the run's.
+        deterministic: every step takes the same examples, so that there is nothing to smooth.
+
+    >>> decay_of(100, deterministic=True), round(decay_of(100, deterministic=False), 3)
+    (0.0, 0.819)
+    """
+    return 0.0 if deterministic else exp(-1.0 / (MEMORY * horizon))
+
+
+def smoothed(losses: FloatArray, steps: Steps, decay: float) -> FloatArray:
     """Return the exponential moving average of curves over the steps done, weights adding up to one everywhere.
 
     Args:
@@ -88,26 +109,42 @@ def censored_median(times: FloatArray, axis: int = -1) -> FloatArray:
 
 
 class Target(NamedTuple):
-    """A loss to be reached, and the baseline that set it."""
+    """A loss to be reached, and the baseline that set it; `relative`: the loss over the lowest of the setters on the same seed."""
 
     loss: float
     baseline: str
+    relative: bool = False
+
+    @property
+    def words(self) -> str:
+        """The target for print."""
+        return f"{self.loss:.3g}" + (" times the lowest of the setters on the same seed" if self.relative else "")
 
 
-def choose_target(curves: dict[str, FloatArray]) -> Target:
-    """Return the median of the smallest loss that the strongest of several tuned baselines reaches; about half its runs reach it.
+def upper_median(values: FloatArray, axis: int = -1) -> FloatArray:
+    """Return the median along an axis, the upper of the two middle values where they are even in number, so that it is a value.
+
+    >>> float(upper_median(np.array([4.0, 1.0, 3.0, 2.0]))), float(upper_median(np.array([4.0, 1.0, 3.0])))
+    (3.0, 3.0)
+    """
+    return np.asarray(np.quantile(values, 0.5, axis=axis, method="higher"), dtype=np.float64)
+
+
+def choose_target(curves: dict[str, FloatArray], *, relative: bool = False) -> Target:
+    """Return the upper median of the smallest loss that the strongest of several tuned baselines reaches: at least half its runs do.
 
     Args:
         curves: by baseline, smoothed, shape (seeds, evaluations), complete.
+        relative: they were divided by each seed's lowest loss.
 
     Raises:
         ScoreError: fewer than `FEWEST_BASELINES` baselines.
     """
     if len(curves) < FEWEST_BASELINES:
         raise ScoreError(f"{len(curves)} tuned baselines {sorted(curves)}: a target needs at least {FEWEST_BASELINES}")
-    reached = {name: float(np.median(np.min(values, axis=-1))) for name, values in curves.items()}
+    reached = {name: float(upper_median(np.min(values, axis=-1))) for name, values in curves.items()}
     strongest = min(reached, key=lambda name: (reached[name], name))
-    return Target(reached[strongest], strongest)
+    return Target(reached[strongest], strongest, relative)
 
 
 def performance_ratios(times: FloatArray) -> FloatArray:
@@ -179,8 +216,8 @@ def baseline_steps(loss: float, envelope: FloatArray, steps: Steps) -> BaselineS
 def speed_up(curve: FloatArray, envelope: FloatArray, steps: Steps) -> float:
     """Return how many times faster than the baseline a curve is, by the loss where the worse of the two ends.
 
-    Above 1: the baseline's whole run over the steps to its last loss. Below 1: the steps that the baseline needs for this curve's best
-    loss over the whole run. Exactly 1 where both end at the same loss.
+    Steps that the baseline needs to that loss over steps that the curve needs. 1 for the baseline itself, also where its lowest loss is
+    not its last; with the two exchanged it is one over it.
 
     Args:
         curve: smoothed mean curve, shape (evaluations,).
@@ -188,11 +225,9 @@ def speed_up(curve: FloatArray, envelope: FloatArray, steps: Steps) -> float:
         steps: shape (evaluations,).
     """
     best = np.minimum.accumulate(curve)
-    run = float(steps[-1])
-    if best[-1] > envelope[-1]:
-        return baseline_steps(float(best[-1]), envelope, steps).steps / run
-    own = baseline_steps(float(envelope[-1]), best, steps).steps
-    return run / max(own, 1.0)
+    loss = float(max(best[-1], envelope[-1]))
+    theirs, own = (max(baseline_steps(loss, each, steps).steps, 1.0) for each in (envelope, best))
+    return theirs / own
 
 
 def geometric_mean(values: FloatArray, axis: int = 0) -> FloatArray:

@@ -14,9 +14,10 @@ from matplotlib.ticker import FixedLocator
 
 from .comparison import generator
 from .optimizer_advantage import Band, band, losses, tuned
-from .optimizer_comparison import OptimizerComparison, scored_losses
+from .optimizer_comparison import OptimizerComparison
 from .optimizer_figures import grid, name_ends
 from .optimizer_findings_claims import CLASSICS
+from .optimizer_targets import scored_losses
 from .style import BLACK, COLOURS, DASHES, SOLID, LineStyle, logarithmic
 
 HOME = "digits-sigmoid"
@@ -75,7 +76,7 @@ def study_names(comparison: OptimizerComparison, panel: Panel) -> tuple[list[str
         for name in tuned(table, panel.task, panel.horizon)
         if (found := losses(table, panel.task, name, "final", "train", panel.horizon)) is not None
     }
-    classics = [name for name in there if table.optimizers[name].optimizer in CLASSICS]
+    classics = [name for name in there if table.optimizers[name].rule in CLASSICS]
     others = [name for name in there if name not in classics]
     strongest = min(others, key=lambda name: (float(there[name].mean()), name), default=None)
     learned = learned_at_home(comparison)

@@ -84,7 +84,7 @@ def work_profile(comparison: OptimizerComparison, ruleset: Ruleset) -> WorkProfi
 def step_cost(comparison: OptimizerComparison, name: str, tasks: tuple[str, ...]) -> StepCost:
     """Return what a step of an optimizer costs on these tasks, on each of which it was scored."""
     table = comparison.table
-    light = next((each for each, entry in table.optimizers.items() if entry.optimizer == LIGHTEST), None)
+    light = next((each for each, entry in table.optimizers.items() if entry.rule == LIGHTEST), None)
     found = {task: comparison.scored[task, name] for task in tasks}
     both = [task for task in tasks if light is not None and (task, light) in comparison.scored]
     ratios = [found[task].seconds_per_step / comparison.scored[task, light or ""].seconds_per_step for task in both]

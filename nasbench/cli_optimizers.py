@@ -52,6 +52,7 @@ def list_optimizers() -> Rows:
                 "family": method.family,
                 "ruleset": method.ruleset,
                 "horizon": "known" if method.horizon_aware else "",
+                "variants": ", ".join(method.variants),
                 "search space": ", ".join(f"{key} {' '.join(map(str, value))}" for key, value in space.items()),
             }
         )

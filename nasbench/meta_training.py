@@ -16,6 +16,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,15 @@ RUNS: dict[str, Run] = {
     "l2l_quadratic_uniform": L2LRun("quadratic-uniform", "identity", scale=0.1, gradient_factor=128.0, episodes=300),
     "l2l_quadratic_gaussian": L2LRun("quadratic-gaussian", "identity", scale=0.1, gradient_factor=128.0, episodes=300),
     "l2l": L2LRun("digits-sigmoid", "log-sign", scale=0.1, episodes=300),
+    "l2l_seed_1": L2LRun("digits-sigmoid", "log-sign", scale=0.1, episodes=300, seed=1),
     "mlp_lopt": PESRun(("digits-sigmoid", "digits-relu"), outer_steps=550),
 }
 """Settings were fixed before anything was scored: section 3.1 (e, f) of our notes on learned optimizers and the papers' own.
 Two things were not given:
 the gradient's factor on quadratics (1, 20 and 128 were tried for 60 episodes on training and held-out instances of a copy of the
-families; 128 undoes the mean over problems and was best) and the lengths, which are where the runs stood when time was up: held-out
-losses were still falling for `l2l` and `mlp_lopt`."""
+families; 128 undoes the mean over problems and was best) and the lengths, which are where the first runs stood when time was up:
+held-out losses were still falling for `l2l` and `mlp_lopt`. `--length` makes a run longer (a record says how long its run was).
+`l2l_seed_1` is `l2l` from another meta-seed: other initial weights, other instances."""
 
 CODE = ("_lstm.py", "_mlp_lopt.py", "_l2l.py")
 
@@ -57,13 +60,14 @@ def tasks_of(run: Run) -> tuple[str, ...]:
 
 
 def run_digest(name: str, run: Run) -> str:
-    """Return the SHA-256 of a run's name and settings, by which its state is known again.
+    """Return the SHA-256 of a run's name, settings and version of its algorithm, by which its state is known again.
 
     The number of episodes or outer steps is left out: nothing that happens before the last one depends on it, so a run can be made
     longer, or ended at what it has reached.
     """
     kept = {key: value for key, value in vars(run).items() if key not in ("episodes", "outer_steps")}
-    return hashlib.sha256(f"{name} {kept!r} torch {torch.__version__}".encode()).hexdigest()
+    version = f" version {meta_training_l2l.VERSION}" if isinstance(run, L2LRun) else ""
+    return hashlib.sha256(f"{name} {kept!r} torch {torch.__version__}{version}".encode()).hexdigest()
 
 
 def code_digest() -> str:
@@ -143,6 +147,7 @@ def meta_train(
     load_task: Callable[[str], Any] = _load_task,
     report: Callable[[str], None] = print,
     run: Run | None = None,
+    length: int | None = None,
 ) -> dict[str, Any]:
     """Meta-train one learned optimizer, from its saved state if `folder` has one; return its record.
 
@@ -153,9 +158,10 @@ def meta_train(
         load_task: finds a task by its name.
         report: called with a line of text after each check.
         run: other settings than `RUNS` has, for tests.
+        length: episodes or outer steps, where they are not those of `RUNS`; a state must not have more.
 
     Raises:
-        MetaTrainingError: an unknown name, or a state of other settings.
+        MetaTrainingError: an unknown name, a length below 1, or a state of other settings or that has more.
     """
     import safetensors.torch
 
@@ -163,6 +169,10 @@ def meta_train(
         if name not in RUNS:
             raise MetaTrainingError(f"no meta-training {name!r}; there are {sorted(RUNS)}")
         run = RUNS[name]
+    if length is not None:
+        if length < 1:
+            raise MetaTrainingError(f"length is {length}, must be at least 1")
+        run = replace(run, episodes=length) if isinstance(run, L2LRun) else replace(run, outer_steps=length)
     tasks = [load_task(task) for task in tasks_of(run)]
     digest = run_digest(name, run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,6 +182,11 @@ def meta_train(
     else:
         state = meta_training_l2l.start(run) if isinstance(run, L2LRun) else meta_training_pes.start(run, tasks)
         before = 0.0
+    asked = run.episodes if isinstance(run, L2LRun) else run.outer_steps
+    if state["done"] > asked:
+        raise MetaTrainingError(
+            f"{path} has {state['done']} episodes or steps, asked for are {asked}: choose another --folder"
+        )
     begun = time.process_time()
     states = (
         meta_training_l2l.train(run, tasks[0], state)
@@ -215,7 +230,13 @@ def make_record(name: str, run: Run, tasks: list[Any], state: Mapping[str, Any],
         "algorithm": "truncated backpropagation" if isinstance(run, L2LRun) else "persistent evolution strategies",
         "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in vars(run).items()},
         "tasks": [
-            {"name": task.name, "version": task.version, "work_per_step": work[task.name], "splits": dict(task.digests)}
+            {
+                "name": task.name,
+                "version": task.version,
+                "work_per_step": work[task.name],
+                "splits": dict(task.digests),
+                "inputs": dict(task.input_digests),
+            }
             for task in tasks
         ],
         "instances": {"training": trained, "held_out": held_out},
@@ -237,18 +258,16 @@ def finite(value: float) -> float | None:
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and meta-train; return 0, or 2 with a word on what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m nasbench.meta_training", description=__doc__.splitlines()[0])  # type: ignore[union-attr, unused-ignore]
-    parser.add_argument("name", help=f"one of: {', '.join(RUNS)}, nadamw_list")
+    parser.add_argument("name", help=f"one of: {', '.join(RUNS)}")
     parser.add_argument("--folder", type=Path, default=Path("results/meta-training"), help="where the state is kept")
     parser.add_argument("--output", type=Path, help="folder of weights and record; default: beside the optimizers")
+    parser.add_argument("--length", type=int, help="episodes (L2L) or outer steps; default: those of the name")
     chosen = parser.parse_args(arguments)
     beside = importlib.import_module("nasbench.baselines.optimizers").__file__
     torch.set_num_threads(1)
     name, output = chosen.name.replace("-", "_"), chosen.output or Path(str(beside)).parent
-    if name == "nadamw_list":
-        importlib.import_module("nasbench.meta_training_list").make_list(output)
-        return 0
     try:
-        meta_train(name, chosen.folder, output)
+        meta_train(name, chosen.folder, output, length=chosen.length)
     except MetaTrainingError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,14 +1,16 @@
 """Meta-training of L2L: Andrychowicz et al., NeurIPS 2016, arXiv:1606.04474, section 2 and 3.
 
 An episode trains one fresh instance of a task for 100 steps, cut into 5 unrolls of 20. After each unroll the sum of
-its losses is differentiated through the updates (gradients of the task are constants: "no second derivatives") and
-Adam makes one step on the LSTM's weights; parameters and hidden states go on, detached. Every `check_every` episodes
-the optimizer is run on held-out instances, and the weights with the lowest mean loss over their trajectories are kept
-(section 3: early stopping).
+its losses, the one after its last update included (21), is differentiated through the updates (gradients of the task
+are constants: "no second derivatives") and Adam makes one step on the LSTM's weights; parameters and hidden states go
+on, detached. Every `check_every` episodes the optimizer is run on held-out instances, and the weights with the lowest
+mean loss after the last of the 100 updates are kept (section 3: early stopping). Both losses are those of the released
+code (google-deepmind/learning-to-learn, `meta_loss` in meta.py; train.py with `run_epoch` in util.py), where a batch
+is drawn for each evaluation of the loss: the loss after an update is that of the next step's batch.
 
 Departures: gradient clipped to norm 1, an unroll with a loss that is not finite makes no step (the paper says nothing
 of either); fewer episodes (the released code has 10,000); learning rate of Adam fixed at 1e-3 as in the released code
-(random search in the paper).
+(random search in the paper); held-out losses are held to the task's ceiling.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from torch import Tensor
 UNROLL = 20
 CLIP = 1.0
 ADAM_RATE = 1e-3
+VERSION = 2
+"""Rises whenever the same settings give other weights; a state of another version is not gone on from. Version 1 left the loss
+after an unroll's last update out, selected on the mean of the trajectory and had no forget bias."""
 
 TRAINING_SEEDS = 1_000_000
 HELD_OUT_SEEDS = 500_000
@@ -101,32 +106,46 @@ def unroll(
     return torch.stack(losses), position, hidden
 
 
+def loss_at(instance: Any, position: Tensor, step: int) -> Tensor:
+    """Return the loss of coordinates after `step` updates, on that step's batch."""
+    loss: Tensor = instance.loss(unflatten(position, instance.initialise()), instance.batch(step))
+    return loss
+
+
 def held_out_loss(run: L2LRun, weights: Mapping[str, Tensor], task: Any) -> float:
-    """Return the mean loss over trajectories on the held-out instances; losses are held to the task's ceiling."""
+    """Return the mean over held-out instances of the loss after the last update; losses are held to the task's ceiling."""
     total = 0.0
     constants = {name: weight.detach() for name, weight in weights.items()}
     for seed in range(HELD_OUT_SEEDS, HELD_OUT_SEEDS + run.held_out):
         instance = task.instance(seed)
         position = flatten(instance.initialise()).detach()
         hidden = _lstm().initial_state(position.numel(), position)
-        losses = []
         for step in range(run.steps):
-            loss, position, hidden = unroll(run, constants, instance, step, position, hidden, 1)
+            _, position, hidden = unroll(run, constants, instance, step, position, hidden, 1)
             position, hidden = position.detach(), hidden.detach()
-            losses.append(loss.detach())
-        curve = torch.nan_to_num(torch.cat(losses), nan=math.inf).clamp(max=task.ceiling)
-        total += float(curve.mean())
+        last = float(loss_at(instance, position, run.steps))
+        total += min(last, task.ceiling) if math.isfinite(last) else task.ceiling
     return total / run.held_out
 
 
+def meta_loss(
+    run: L2LRun, weights: Mapping[str, Tensor], instance: Any, start: int, position: Tensor, hidden: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Make one unroll of `UNROLL` updates; return (sum of its `UNROLL` + 1 losses, coordinates, hidden state).
+
+    What is given is what `unroll` is given.
+    """
+    losses, position, hidden = unroll(run, weights, instance, start, position, hidden, UNROLL)
+    return losses.sum() + loss_at(instance, position, start + UNROLL), position, hidden
+
+
 def episode(run: L2LRun, weights: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, instance: Any) -> float:
-    """Train on one instance; return the mean loss of its trajectory (NaN where it left the finite numbers)."""
+    """Train on one instance; return the mean of the losses that were differentiated (NaN where they left the finite numbers)."""
     position = flatten(instance.initialise()).detach()
     hidden = _lstm().initial_state(position.numel(), position)
     sums = []
     for start in range(0, run.steps, UNROLL):
-        losses, position, hidden = unroll(run, weights, instance, start, position, hidden, UNROLL)
-        total = losses.sum()
+        total, position, hidden = meta_loss(run, weights, instance, start, position, hidden)
         sums.append(float(total.detach()))
         if not math.isfinite(sums[-1]):
             break
@@ -135,7 +154,7 @@ def episode(run: L2LRun, weights: Mapping[str, Tensor], optimizer: torch.optim.O
         torch.nn.utils.clip_grad_norm_(list(weights.values()), CLIP)
         optimizer.step()
         position, hidden = position.detach(), hidden.detach()
-    return sum(sums) / (len(sums) * UNROLL)
+    return sum(sums) / (len(sums) * (UNROLL + 1))
 
 
 def start(run: L2LRun) -> dict[str, Any]:
@@ -189,8 +208,12 @@ def train(run: L2LRun, task: Any, state: dict[str, Any]) -> Iterator[dict[str, A
 
 
 def meta_work(run: L2LRun, state: Mapping[str, Any], work_per_step: int) -> dict[str, int]:
-    """Return the work of a state's past: steps on training and on held-out instances x the task's work per step."""
+    """Return the work of a state's past: losses on training and on held-out instances x the task's work per step.
+
+    The loss after the last update of an unroll, and of a held-out run, counts as a step.
+    """
+    losses = run.steps + run.steps // UNROLL
     return {
-        "training": state["done"] * run.steps * work_per_step,
-        "held_out": len(state["history"]) * run.held_out * run.steps * work_per_step,
+        "training": state["done"] * losses * work_per_step,
+        "held_out": len(state["history"]) * run.held_out * (run.steps + 1) * work_per_step,
     }

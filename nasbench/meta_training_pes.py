@@ -99,35 +99,58 @@ def advance(
         momenta: (runs, 6, coordinates).
         ceiling: losses above it, and losses that are not numbers, count as this.
         length: updates.
+
+    Root mean squares are taken tensor by tensor; the network then runs once over the coordinates of all tensors.
     """
+    mlp = _mlp()
     shapes = instances[0].initialise()
     sizes = [value.numel() for value in shapes.values()]
     totals = torch.zeros(len(instances))
     for inner in range(length):
         leaf = position.detach().requires_grad_()
-        batches: dict[tuple[int, int], Any] = {}
-        losses = []
-        for row, instance in enumerate(instances):
-            key = (id(instance), int(steps[row]) + inner)
-            if key not in batches:
-                batches[key] = instance.batch(key[1])
-            losses.append(instance.loss(unflatten(leaf[row], shapes), batches[key]))
-        stacked = torch.stack(losses)
+        stacked = _losses(instances, [int(step) + inner for step in steps.tolist()], leaf, shapes)
         (gradient,) = torch.autograd.grad(stacked.sum(), leaf)
         gradient = torch.nan_to_num(gradient)
         totals += torch.nan_to_num(stacked.detach(), nan=math.inf).clamp(max=ceiling)
-        momenta = _mlp().new_momenta(momenta, gradient)
-        changes = [
-            _mlp().propose(weights, part, slope, average, steps + inner)
-            for part, slope, average in zip(
-                torch.split(position, sizes, dim=1),
-                torch.split(gradient, sizes, dim=1),
-                torch.split(momenta, sizes, dim=2),
-                strict=True,
-            )
-        ]
-        position = position - torch.cat(changes, dim=1)
+        momenta = mlp.new_momenta(momenta, gradient)
+        with torch.no_grad():
+            features = [
+                mlp.coordinate_features(part, slope, average)
+                for part, slope, average in zip(
+                    torch.split(position, sizes, dim=1),
+                    torch.split(gradient, sizes, dim=1),
+                    torch.split(momenta, sizes, dim=2),
+                    strict=True,
+                )
+            ]
+            position = position - mlp.respond(weights, torch.cat(features, dim=2), steps + inner)
     return totals / length, position, momenta
+
+
+def _losses(instances: Sequence[Any], steps: Sequence[int], leaf: Tensor, shapes: Mapping[str, Tensor]) -> Tensor:
+    """Return the loss of every run on the batch of its step, (runs,), differentiable in `leaf` (runs, coordinates).
+
+    Where the loss is a function of parameters and batch alone (`shares_loss`), all runs are one vectorised call; a batch that several
+    runs share (twins do) is made once.
+    """
+    keys = [(id(instance), step) for instance, step in zip(instances, steps, strict=True)]
+    batches: dict[tuple[int, int], tuple[Tensor, ...]] = {}
+    for key, instance in zip(keys, instances, strict=True):
+        if key not in batches:
+            batches[key] = instance.batch(key[1])
+    if not getattr(instances[0], "shares_loss", False):
+        found = [
+            instance.loss(unflatten(vector, shapes), batches[key])
+            for vector, key, instance in zip(leaf, keys, instances, strict=True)
+        ]
+        return torch.stack(found)
+    parts = [torch.stack(values) for values in zip(*(batches[key] for key in keys), strict=True)]
+
+    def loss(vector: Tensor, *batch: Tensor) -> Tensor:
+        value: Tensor = instances[0].loss(unflatten(vector, shapes), batch)
+        return value
+
+    return torch.func.vmap(loss)(leaf, *parts)
 
 
 def held_out_loss(run: PESRun, vector: Tensor, tasks: Sequence[Any]) -> float:

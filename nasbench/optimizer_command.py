@@ -81,7 +81,7 @@ def with_own(
         TableError: a task of the table is of another version than the task here, or its seeds are not the protocol's.
     """
     from nasbench.optimizer_build import build_optimizers
-    from nasbench.optimizer_plan import assemble
+    from nasbench.optimizer_plan import assemble, make_plan
     from nasbench.tasks import load_task
 
     for name, entry in table.tasks.items():
@@ -93,11 +93,13 @@ def with_own(
             )
     own = tuple(plan for plan in protocol.tasks if plan.name in table.tasks)
     alone = msgspec.structs.replace(protocol, tasks=own, entrants=tuple(further))
-    plan, results = build_optimizers(alone, folder, workers)
+    plan = make_plan(alone)
     if (plan.tuning_seeds, plan.scored_seeds) != (table.tuning_seeds, table.scored_seeds):
         raise TableError(
-            f"the table was made with seeds {table.tuning_seeds} and {table.scored_seeds}, not the protocol's"
+            f"the table was made with seeds {table.tuning_seeds} and {table.scored_seeds}, not the protocol's "
+            f"{plan.tuning_seeds} and {plan.scored_seeds}: build it anew (nasbench build-optimizers)"
         )
+    plan, results = build_optimizers(alone, folder, workers)
     made = assemble(plan, results, {})
     return merge(table, made), dict(plan.refused)
 

@@ -15,7 +15,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,19 @@ EDGE = 0.05
 
 @dataclass(frozen=True)
 class LogRange:
-    """Numbers from `low` to `high`, uniform in their logarithm; 0 < low < high."""
+    """Numbers from `low` to `high`, uniform in their logarithm; 0 < low < high.
+
+    `natural` ends are no sign of a space that is too narrow: nothing lies beyond (a momentum of 0, `one_minus_momentum` 1), or nothing
+    that could be told apart (a weight decay that is too small to matter).
+    """
 
     low: float
     high: float
+    natural: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not set(self.natural) <= {"low", "high"}:
+            raise LoadError(f"LogRange: natural is {self.natural!r}, must hold 'low', 'high' or neither")
         if not 0 < self.low < self.high < math.inf:
             raise LoadError(f"LogRange({self.low}, {self.high}): must have 0 < low < high < infinity")
 
@@ -53,12 +60,15 @@ class LogRange:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Numbers from `low` to `high`, uniform; low < high."""
+    """Numbers from `low` to `high`, uniform; low < high; `natural` as of `LogRange`."""
 
     low: float
     high: float
+    natural: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not set(self.natural) <= {"low", "high"}:
+            raise LoadError(f"Uniform: natural is {self.natural!r}, must hold 'low', 'high' or neither")
         if not -math.inf < self.low < self.high < math.inf:
             raise LoadError(f"Uniform({self.low}, {self.high}): must have low < high, both finite")
 
@@ -104,9 +114,12 @@ class OptimizerMethod:
         search_space: of a tuned optimizer: setting -> range.
         trained_on: of a learned optimizer: file beside it that says what it was meta-trained on; None otherwise.
         trial_list: settings that are tried in this order, instead of draws from `search_space`.
+        variants: named settings that are fixed in a row of its own, such as a schedule: name -> {setting: value}. A variant has the
+            search space of its optimizer, and trial n of it is trial n of its optimizer with those settings.
+        horizon_variants: which of them use `total_steps` where the optimizer itself doesn't.
 
     Raises:
-        LoadError: a field is empty or has a value that is not allowed.
+        LoadError: a field is empty or has a value that is not allowed, or a variant fixes what is searched.
     """
 
     title: str
@@ -119,6 +132,8 @@ class OptimizerMethod:
     search_space: Mapping[str, Range] = field(default_factory=dict)
     trained_on: str | None = None
     trial_list: Sequence[Mapping[str, Any]] = ()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    horizon_variants: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("title", "paper"):
@@ -134,6 +149,22 @@ class OptimizerMethod:
             raise LoadError(
                 "METHOD: a tuned optimizer has a search_space or a trial_list, a self-tuning one has neither"
             )
+        if unknown := sorted(set(self.horizon_variants) - set(self.variants)):
+            raise LoadError(f"METHOD: horizon_variants has {unknown}, must be of the variants {sorted(self.variants)}")
+        for variant, values in self.variants.items():
+            if both := sorted(set(values) & set(self.search_space)):
+                raise LoadError(f"METHOD: variant {variant!r} fixes {both}, which the search space varies")
+
+    def of_variant(self, variant: str) -> OptimizerMethod:
+        """Return what holds of a variant: its title and whether it knows the horizon.
+
+        Raises:
+            LoadError: no variant of this name.
+        """
+        if variant not in self.variants:
+            raise LoadError(f"{self.title} has no variant {variant!r}; there are {sorted(self.variants)}")
+        aware = self.horizon_aware or variant in self.horizon_variants
+        return replace(self, title=f"{self.title}, {variant.replace('-', ' ')}", horizon_aware=aware)
 
 
 @dataclass(frozen=True)
@@ -147,6 +178,7 @@ class LoadedOptimizer:
         settings: its settings by name.
         reference: what `load_optimizer` took; another process finds the same optimizer by it.
         source_digest: SHA-256 over its file, the parts beside it that it imports, and its weights.
+        variant: which of its variants this is; `method` is the variant's.
     """
 
     name: str
@@ -155,15 +187,17 @@ class LoadedOptimizer:
     settings: Mapping[str, Setting]
     reference: str
     source_digest: str
+    variant: str | None = None
 
     def configure(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the complete settings: `values` over the defaults.
+        """Return the complete settings: defaults, then the variant's, then `values`.
 
         Raises:
             SettingError: an unknown setting or a value of another type.
         """
+        chosen = {} if self.variant is None else self.method.variants[self.variant]
         try:
-            return check_settings(self.settings, values or {})
+            return check_settings(self.settings, {**chosen, **(values or {})})
         except SettingError as error:
             raise SettingError(f"optimizer {self.name}: {error}") from None
 
@@ -184,12 +218,13 @@ class LoadedOptimizer:
         return [self.configure(values) for values in draw_trials(self.name, self.method.search_space, count)]
 
 
-def load_optimizer(name: str | Path) -> LoadedOptimizer:
-    """Load one optimizer by name, or by file.
+def load_optimizer(name: str | Path, variant: str | None = None) -> LoadedOptimizer:
+    """Load one optimizer, or a variant of it, by name or by file.
 
     Raises:
-        LoadError: there is none of this name (the message lists those there are), the file can't be imported, or it lacks what
-            makes an optimizer: the function, `METHOD`, settings with types and defaults, a search space of known settings.
+        LoadError: there is none of this name (the message lists those there are), the file can't be imported, it lacks what
+            makes an optimizer (the function, `METHOD`, settings with types and defaults, a search space and variants of known settings),
+            or it has no such variant.
     """
     module, function_name = find_module(str(name), OPTIMIZERS, "optimizer", optimizer_names())
     factory = getattr(module, function_name, None)
@@ -200,11 +235,25 @@ def load_optimizer(name: str | Path) -> LoadedOptimizer:
         raise LoadError(f"optimizer {name}: module {module.__name__} has no METHOD = OptimizerMethod(...)")
     try:
         settings = read_settings(factory, leading=2)
-        for values in ({key: _sample(value) for key, value in method.search_space.items()}, *method.trial_list):
+        sample = {key: _sample(value) for key, value in method.search_space.items()}
+        for values in (sample, *method.trial_list, *method.variants.values()):
             check_settings(settings, values)
+        if variant is not None:
+            method = method.of_variant(variant)
     except SettingError as error:
         raise LoadError(f"optimizer {name}: {error}") from error
-    return LoadedOptimizer(function_name, factory, method, settings, str(name), _source_digest(module.__file__))
+    digest = _source_digest(module.__file__)
+    return LoadedOptimizer(function_name, factory, method, settings, str(name), digest, variant)
+
+
+def load_variants(name: str | Path) -> list[LoadedOptimizer]:
+    """Return an optimizer and all its variants.
+
+    Raises:
+        LoadError: as of `load_optimizer`.
+    """
+    plain = load_optimizer(name)
+    return [plain, *(load_optimizer(name, variant) for variant in plain.method.variants)]
 
 
 def draw_trials(name: str, search_space: Mapping[str, Range], count: int) -> list[dict[str, Any]]:
@@ -238,15 +287,17 @@ def describe_space(search_space: Mapping[str, Range]) -> dict[str, list[Any]]:
 def edges(search_space: Mapping[str, Range], settings: Mapping[str, Any]) -> list[str]:
     """Return which settings lie within `EDGE` of an end of their range, as `learning_rate at its low end (0.00012)`.
 
-    The best setting on an edge means that the search space, not the optimizer, may have decided the result.
+    Ends that are `natural` are not named. The best setting on an edge means that the search space, not the optimizer, may have
+    decided the result.
     """
     found = []
     for key, choices in search_space.items():
         if isinstance(choices, Choice):
             continue
         position = choices.position(float(settings[key]))
-        if not EDGE < position < 1 - EDGE:
-            found.append(f"{key} at its {'low' if position <= EDGE else 'high'} end ({settings[key]:.3g})")
+        end = "low" if position <= EDGE else "high"
+        if not EDGE < position < 1 - EDGE and end not in choices.natural:
+            found.append(f"{key} at its {end} end ({settings[key]:.3g})")
     return found
 
 

@@ -69,13 +69,15 @@ class Plan:
 
     @property
     def scored_seeds(self) -> tuple[int, ...]:
-        """Seeds of the report."""
-        return tuple(SCORED[: self.protocol.scored_seeds])
+        """Seeds of the report, as many as the task with the most has."""
+        return tuple(SCORED[: max(task.scored_seeds or self.protocol.scored_seeds for task in self.protocol.tasks)])
 
     def tuning_runs(self, task: str, name: str) -> list[RunKey]:
         """Return every trial of a unit on every tuning seed."""
-        trials = range(min(self._task_plan(task).trials, len(self.trials[name])))
-        return [RunKey(task, name, trial, 1, seed) for trial in trials for seed in self.tuning_seeds]
+        asked = self._task_plan(task)
+        trials = range(min(asked.trials, len(self.trials[name])))
+        seeds = self.tuning_seeds[: asked.tuning_seeds or self.protocol.tuning_seeds]
+        return [RunKey(task, name, trial, 1, seed) for trial in trials for seed in seeds]
 
     def scored_runs(self, task: str, name: str, best: int) -> list[RunKey]:
         """Return the runs of a unit's best trial on fresh seeds, at 1x and at the further horizons."""
@@ -135,7 +137,7 @@ def make_plan(protocol: OptimizerProtocol, further: Sequence[OptimizerEntrant] =
     most = max(plan.trials for plan in protocol.tasks)
     for entrant in (*protocol.entrants, *further):
         try:
-            loaded = load_optimizer(entrant.optimizer)
+            loaded = load_optimizer(entrant.optimizer, entrant.variant)
             trials[entrant.name] = [loaded.configure({**values, **entrant.settings}) for values in loaded.trials(most)]
             optimizers[entrant.name] = loaded
         except (LoadError, SettingError) as error:
@@ -201,6 +203,7 @@ def _task_entry(task: Task, horizons: Sequence[int]) -> TaskEntry:
         dict(task.digests),
         {horizon: evaluation_steps(task, horizon) for horizon in horizons},
         curves,
+        dict(task.input_digests),
     )
 
 
@@ -242,6 +245,7 @@ def _optimizer_entry(plan: Plan, name: str, results: Results, complete: set[tupl
         {task: found for task, found in on_edge.items() if found},
         _trained_on(loaded),
         loaded.source_digest,
+        loaded.variant,
     )
 
 

@@ -20,12 +20,14 @@ class OptimizerEntrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: what tables and figures call it.
         optimizer: name of an optimizer on disk, or a path to a file that defines one.
+        variant: name of a variant that the optimizer's file defines.
         settings: fixed settings, on top of those of every trial.
         label: what the figures print, where it differs from the optimizer's title.
     """
 
     name: Name
     optimizer: str
+    variant: str | None = None
     settings: dict[str, Any] = {}
     label: str | None = None
 
@@ -36,12 +38,14 @@ class TaskPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: of a task in `nasbench.tasks`.
         trials: settings that a tuned optimizer may try.
-        scored_seeds: where it differs from the protocol's.
+        tuning_seeds: where it differs from the protocol's; at most as many.
+        scored_seeds: where it differs from the protocol's; may be more.
         horizons: multiples of the task's horizon at which the best settings are run, beside 1.
     """
 
     name: Name
     trials: Count
+    tuning_seeds: Count | None = None
     scored_seeds: Count | None = None
     horizons: tuple[Count, ...] = ()
 
@@ -99,6 +103,11 @@ def read_optimizer_protocol(path: Path) -> OptimizerProtocol:
     for task in protocol.tasks:
         if list(task.horizons) != sorted(set(task.horizons)) or 1 in task.horizons:
             raise ProtocolError(f"{path}: task {task.name}: horizons {list(task.horizons)} must ascend and be above 1")
+        if task.tuning_seeds is not None and task.tuning_seeds > protocol.tuning_seeds:
+            raise ProtocolError(
+                f"{path}: task {task.name}: tuning_seeds is {task.tuning_seeds}, must be at most the protocol's, "
+                f"{protocol.tuning_seeds}"
+            )
     if protocol.horizon_seeds > protocol.scored_seeds:
         raise ProtocolError(
             f"{path}: horizon_seeds is {protocol.horizon_seeds}, must be at most scored_seeds, {protocol.scored_seeds}"

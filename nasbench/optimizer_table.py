@@ -63,8 +63,11 @@ class RunResult(msgspec.Struct, frozen=True):
     work_per_step: float
 
 
-class TaskEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task of the table; see `nasbench.tasks.task.Task`. `steps` are the evaluated steps by multiple of the horizon."""
+class TaskEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A task of the table; see `nasbench.tasks.task.Task`. `steps` are the evaluated steps by multiple of the horizon.
+
+    `input_digests` are {} in tables that were made before there were any; left out then, so that their digests stay.
+    """
 
     name: str
     family: str
@@ -77,9 +80,10 @@ class TaskEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digests: dict[str, str]
     steps: dict[int, list[int]]
     curves: list[str]
+    input_digests: dict[str, str] = {}
 
 
-class OptimizerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OptimizerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An optimizer of the table.
 
     Attributes:
@@ -92,6 +96,7 @@ class OptimizerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         on_edge: task -> settings of the best trial that lie on the edge of the search space.
         trained_on: of a learned optimizer: the record of its meta-training.
         source_digest: SHA-256 of the code.
+        variant: which variant of the optimizer it is, None for the optimizer itself.
     """
 
     name: str
@@ -109,6 +114,12 @@ class OptimizerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_edge: dict[str, list[str]]
     trained_on: dict[str, Any] | None
     source_digest: str
+    variant: str | None = None
+
+    @property
+    def rule(self) -> str:
+        """`optimizer`, or `optimizer:variant`: what sets a baseline with a schedule apart from the baseline."""
+        return self.optimizer if self.variant is None else f"{self.optimizer}:{self.variant}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nasbench.optimizer_method import LoadedOptimizer, load_optimizer
+from nasbench.optimizer_method import LoadedOptimizer, load_variants
 
 TOTAL = 20
 """Steps that the optimizer is told it will make."""
@@ -32,10 +32,10 @@ class CheckFailed(AssertionError):
 
 
 def check_optimizer(optimizer: str | Path | LoadedOptimizer) -> dict[str, str]:
-    """Run every check and say at the end which ones failed.
+    """Run every check, on the optimizer and on each of its variants, and say at the end which ones failed.
 
     Args:
-        optimizer: name of an installed one, a file, or a loaded one; it is used at its default settings.
+        optimizer: name of an installed one, a file, or a loaded one (which is checked alone); default settings are used.
 
     Returns:
         id -> `passed`.
@@ -44,18 +44,19 @@ def check_optimizer(optimizer: str | Path | LoadedOptimizer) -> dict[str, str]:
         CheckFailed: checks failed; the message tells each.
         LoadError: there is no such optimizer, or its file isn't one.
     """
-    loaded = optimizer if isinstance(optimizer, LoadedOptimizer) else load_optimizer(optimizer)
-    faults = {}
-    for check in CHECKS:
-        try:
-            fault = check(_Subject(loaded))
-        except Exception as error:  # whatever an optimizer raises is what the check found
-            fault = f"it raises {type(error).__name__}: {error}"
-        if fault:
-            why = " ".join((check.__doc__ or "").split())
-            faults[check.__name__] = f"{loaded.name} fails {check.__name__}: {fault}\n  Why: {why}"
+    faults: dict[str, list[str]] = {}
+    for loaded in [optimizer] if isinstance(optimizer, LoadedOptimizer) else load_variants(optimizer):
+        name = loaded.name if loaded.variant is None else f"{loaded.name}, variant {loaded.variant},"
+        for check in CHECKS:
+            try:
+                fault = check(_Subject(loaded))
+            except Exception as error:  # whatever an optimizer raises is what the check found
+                fault = f"it raises {type(error).__name__}: {error}"
+            if fault:
+                why = " ".join((check.__doc__ or "").split())
+                faults.setdefault(check.__name__, []).append(f"{name} fails {check.__name__}: {fault}\n  Why: {why}")
     if faults:
-        raise CheckFailed("\n".join(faults.values()), tuple(faults))
+        raise CheckFailed("\n".join(line for lines in faults.values() for line in lines), tuple(faults))
     return {check.__name__: "passed" for check in CHECKS}
 
 

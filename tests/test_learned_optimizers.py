@@ -83,6 +83,23 @@ def test_two_layers_are_two_cells_of_torch_and_a_linear_readout():
     assert torch.allclose(fresh, torch.cat(pieces), atol=1e-14)
 
 
+def test_forget_gates_begin_open():
+    """sigmoid(1) of the memory is kept at first, as in the released code; the other biases stay within 1/sqrt(20)."""
+    bound = 1 / math.sqrt(20)
+    for how in ("identity", "log-sign"):
+        weights = _lstm.initial_weights(how, torch.Generator().manual_seed(0))
+        for layer in (1, 2):
+            entering, forget, leaving, candidate = torch.split(weights[f"cell{layer}.bias"], 20)
+            assert (forget - 1).abs().max() <= bound + 1e-6
+            assert torch.cat([entering, leaving, candidate]).abs().max() <= bound
+            # By the cell itself: with no weights and an input gate that is shut, it is the memory that is left.
+            bias = torch.cat([entering - 99, torch.ones(20), leaving, candidate])[:, None].squeeze(1)
+            columns = weights[f"cell{layer}.weight"].shape[1] - 20
+            zeros, memory = torch.zeros(columns, 1), torch.ones(20, 1)
+            kept = _lstm.cell(torch.zeros(80, columns + 20), bias, zeros, torch.zeros(20, 1), memory)[1]
+            assert torch.allclose(kept, torch.full((20, 1), 1 / (1 + math.exp(-1))), atol=1e-6)
+
+
 def test_preprocessing_by_hand():
     gradient = torch.tensor([1.0, -math.exp(-5), 0.0, math.exp(-11), -math.exp(3)], dtype=torch.float64)
     found = _lstm.preprocess(gradient, "log-sign")
@@ -220,6 +237,7 @@ def test_record_says_what_the_weights_are(name):
     for task in record["tasks"]:
         known = load_task(task["name"])
         assert (task["version"], task["splits"]) == (known.version, dict(known.digests))
+        assert task["inputs"] == dict(known.input_digests)
 
 
 def test_shipped_l2l_beats_its_untrained_self_and_untuned_adam_at_home():

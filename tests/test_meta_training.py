@@ -1,10 +1,9 @@
-"""Meta-training: gradients against exact ones on toys, resuming, records, the greedy list."""
+"""Meta-training: gradients against exact ones on toys, resuming, records."""
 
 import dataclasses
 import json
 import math
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,7 +13,6 @@ pytestmark = pytest.mark.live
 from nasbench import meta_training, meta_training_l2l, meta_training_pes  # noqa: E402
 from nasbench.baselines.optimizers import _lstm, _mlp_lopt, _weights  # noqa: E402
 from nasbench.meta_training_l2l import L2LRun  # noqa: E402
-from nasbench.meta_training_list import greedy_order  # noqa: E402
 from nasbench.meta_training_pes import PESRun, pes_gradient  # noqa: E402
 
 
@@ -28,6 +26,7 @@ class Bowl:
     horizon: int = 40
     ceiling: float = 50.0
     digests: dict = dataclasses.field(default_factory=dict)
+    input_digests: dict = dataclasses.field(default_factory=dict)
 
     def instance(self, seed):
         return BowlInstance(self, seed)
@@ -96,6 +95,63 @@ def test_l2l_unroll_is_what_the_shipped_optimizer_does():
         assert float(loss.detach()) == pytest.approx(float(losses[step].detach()), rel=1e-5)
         loss.backward()
         optimizer.step()
+
+
+def test_meta_loss_has_the_loss_after_the_last_update():
+    """21 losses of 20 updates: of the last one on the next step's batch, and differentiable in the weights, as in the released code."""
+    run = L2LRun("bowl", "log-sign", scale=0.1)
+    instance = Bowl().instance(3)
+    weights = {
+        name: value.requires_grad_()
+        for name, value in _lstm.initial_weights("log-sign", torch.Generator().manual_seed(0)).items()
+    }
+    position = meta_training_l2l.flatten(instance.initialise()).detach()
+    hidden = _lstm.initial_state(5, position)
+    total, end, _ = meta_training_l2l.meta_loss(run, weights, instance, 4, position.clone(), hidden)
+    losses, longer, _ = meta_training_l2l.unroll(run, weights, instance, 4, position.clone(), hidden, 21)
+    assert float(total.detach()) == pytest.approx(float(losses.sum().detach()), rel=1e-6)
+    assert not torch.equal(end, longer)  # 21 losses, 20 updates
+    # The readout of the last update has a gradient through that loss alone.
+    exact = torch.autograd.grad(total, list(weights.values()))
+    truth = torch.autograd.grad(losses.sum(), list(weights.values()))
+    for one, two in zip(exact, truth, strict=True):
+        assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+    with_one = dataclasses.replace(run, steps=20)
+    losses_of_an_episode = meta_training_l2l.episode(
+        with_one, weights, torch.optim.SGD(list(weights.values()), lr=0.0), instance
+    )
+    first, _, _ = meta_training_l2l.meta_loss(run, weights, instance, 0, position.clone(), hidden)
+    assert losses_of_an_episode == pytest.approx(float(first.detach()) / 21, rel=1e-6)
+
+
+def test_held_out_loss_is_the_one_after_the_last_update():
+    from nasbench.baselines.optimizers._l2l import LSTMOptimizer
+
+    run = L2LRun("bowl", "log-sign", scale=0.1, steps=8, held_out=3)
+    weights = _lstm.initial_weights("log-sign", torch.Generator().manual_seed(0))
+    final = []
+    for seed in range(500_000, 500_003):
+        instance = Bowl().instance(seed)
+        parameters = instance.initialise()
+        optimizer = LSTMOptimizer(parameters.values(), weights, preprocessing="log-sign", scale=0.1)
+        for step in range(8):
+            optimizer.zero_grad()
+            instance.loss(parameters, instance.batch(step)).backward()
+            optimizer.step()
+        final.append(float(instance.loss(parameters, instance.batch(8)).detach()))
+    assert meta_training_l2l.held_out_loss(run, weights, Bowl()) == pytest.approx(sum(final) / 3, rel=1e-4)
+    # Held to the ceiling: above it, and where it is no number.
+    assert meta_training_l2l.held_out_loss(run, weights, Bowl(ceiling=-99.0)) == -99.0
+    broken = {name: torch.full_like(value, math.nan) for name, value in weights.items()}
+    assert meta_training_l2l.held_out_loss(run, broken, Bowl()) == 50.0
+
+
+def test_state_of_an_earlier_version_is_not_gone_on_from(monkeypatch):
+    runs = {"l2l": L2L, "pes": PES}
+    before = {name: meta_training.run_digest(name, run) for name, run in runs.items()}
+    monkeypatch.setattr(meta_training_l2l, "VERSION", meta_training_l2l.VERSION + 1)
+    after = {name: meta_training.run_digest(name, run) for name, run in runs.items()}
+    assert before["l2l"] != after["l2l"] and before["pes"] == after["pes"]
 
 
 def test_pes_is_unbiased_where_truncated_evolution_strategies_are_not():
@@ -215,7 +271,7 @@ def test_interrupted_run_ends_with_the_same_bits(run, tmp_path):
     losses = [row[2] for row in whole["history"]]
     assert whole["selected"]["held_out_loss"] == min(losses)
     if run is L2L:
-        assert whole["meta_work"] == {"training": 6 * 40 * 10, "held_out": 3 * 2 * 40 * 10}
+        assert whole["meta_work"] == {"training": 6 * (40 + 2) * 10, "held_out": 3 * 2 * (40 + 1) * 10}
         assert whole["instances"]["training"] == [1_000_000, 1_000_006]
 
 
@@ -258,22 +314,58 @@ def test_state_on_disk_is_the_state(tmp_path):
     assert (found["b"][:2], found["b"][2][7], found["d"]) == ([1, None], "x", math.inf)
 
 
-def test_greedy_order_by_brute_force():
-    losses = np.random.default_rng(0).random((6, 4))
-    starts = np.full(4, 1.2)
-    best = losses.min(0)
-    normal = (losses - best) / (starts - best)
-    order = greedy_order(losses, starts, 6)
-    assert sorted(order) == list(range(6))
-    assert order[0] == int(normal.mean(1).argmin())
-    second = min(set(range(6)) - {order[0]}, key=lambda row: np.minimum(normal[order[0]], normal[row]).mean())
-    assert order[1] == second
-    with pytest.raises(ValueError, match="length is 7, must be from 1 to 6"):
-        greedy_order(losses, starts, 7)
+def test_one_vectorised_call_is_the_loop_over_runs():
+    """Losses and gradients of runs at different steps, on different instances, of a task whose loss is shared: against one at a time."""
+    from nasbench.tasks import load_task
+
+    task = load_task("digits-relu")
+    instances = [task.instance(1_000_000), task.instance(1_000_001), task.instance(1_000_000)]
+    assert all(instance.shares_loss for instance in instances)
+    shapes = instances[0].initialise()
+    leaf = torch.stack([meta_training_l2l.flatten(instance.initialise()).detach() for instance in instances])
+    leaf = (leaf + 0.1 * torch.randn(leaf.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    steps = [3, 0, 9]
+    found = meta_training_pes._losses(instances, steps, leaf, shapes)
+    single = torch.stack(
+        [
+            instance.loss(meta_training_l2l.unflatten(leaf[row], shapes), instance.batch(step))
+            for row, (instance, step) in enumerate(zip(instances, steps, strict=True))
+        ]
+    )
+    assert torch.allclose(found, single, rtol=1e-6)
+    slopes = [torch.autograd.grad(losses.sum(), leaf)[0] for losses in (found, single)]
+    assert torch.allclose(*slopes, rtol=1e-4, atol=1e-7)
+
+
+def test_network_over_all_tensors_is_the_network_over_each():
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: value[None].repeat(2, *[1] * value.ndim) for name, value in _mlp_lopt.initial_weights(generator).items()
+    }
+    parts = [[torch.randn(2, *shape, generator=generator) for shape in ((n,), (n,), (6, n))] for n in (5, 3)]
+    steps = torch.tensor([0.0, 7.0])
+    each = [_mlp_lopt.propose(weights, *part, steps) for part in parts]
+    features = torch.cat([_mlp_lopt.coordinate_features(*part) for part in parts], dim=2)
+    assert torch.allclose(_mlp_lopt.respond(weights, features, steps), torch.cat(each, dim=1), rtol=1e-5, atol=1e-9)
+
+
+def test_length_on_the_command_line_goes_on_and_refuses_to_go_back(tmp_path):
+    run = dataclasses.replace(L2L, episodes=2)
+    arguments = {"load_task": {"bowl": Bowl()}.__getitem__, "run": run, "report": str}
+    assert meta_training.meta_train("l2l", tmp_path, tmp_path, **arguments)["settings"]["episodes"] == 2
+    record = meta_training.meta_train("l2l", tmp_path, tmp_path, length=4, **arguments)
+    assert (record["settings"]["episodes"], [row[0] for row in record["history"]]) == (4, [2, 4])
+    for length, said in ((3, "has 4 episodes or steps, asked for are 3"), (0, "length is 0, must be at least 1")):
+        with pytest.raises(meta_training.MetaTrainingError, match=said):
+            meta_training.meta_train("l2l", tmp_path, tmp_path, length=length, **arguments)
 
 
 def test_shipped_runs_keep_the_settings_of_their_records():
     folder = _weights.importlib.resources.files(_weights.FOLDER)
     for name, run in meta_training.RUNS.items():
         record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        assert record["settings"] == json.loads(json.dumps(vars(run))), name
+        settings = json.loads(json.dumps(vars(run)))
+        for length in ("episodes", "outer_steps"):  # `--length` says how long a run is, its record how long it was
+            assert (length in settings) == (length in record["settings"])
+            settings.pop(length, None), record["settings"].pop(length, None)
+        assert record["settings"] == settings, name

@@ -1,5 +1,6 @@
 """Findings about optimizers: verdicts, ratios with intervals, Adam's anchor, the ladder's counts, and what the shipped table says."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from nasbench.analysis.optimizer_findings import (
     verdict_of_anchor,
 )
 from nasbench.analysis.optimizer_findings_claims import ANCHORS, CLAIMS
+from nasbench.analysis.optimizer_findings_facts import facts
 from nasbench.analysis.optimizer_findings_page import optimizer_findings, to_markdown, write_findings
+from nasbench.analysis.optimizer_findings_text import RULES
 from nasbench.analysis.optimizer_ladder import ladder, times_to
 from nasbench.analysis.optimizer_scores import time_to_target
 from nasbench.analysis.statistics import Estimate
@@ -165,7 +168,7 @@ def test_adam_in_numpy_is_torchs_on_the_instances_of_the_task():
     task = load_task("quadratic-uniform")
     instance = task.instance(7)
     x = instance.initialise()["x"]
-    start = x.detach().numpy().astype(np.float64)
+    start = x.detach().numpy().astype(np.float64).reshape(-1, 10)
     optimizer = torch.optim.Adam([x], lr=0.03)
     for step in range(task.horizon):
         optimizer.zero_grad()
@@ -301,3 +304,25 @@ def test_command_writes_the_same_bytes_twice(tmp_path, capsys):
     }
     assert main(["findings-optimizers", str(tmp_path / "none.h5"), "--out", str(tmp_path / "c.md")]) == 1
     assert "there is no optimizer table" in capsys.readouterr().err
+
+
+def test_anchor_of_the_thread_says_that_moments_were_carried_over():
+    assert "never resets Adam's moments" in next(anchor for anchor in ANCHORS if anchor.learning_rate == 1e-3).differs
+
+
+def test_rules_say_what_intervals_leave_out():
+    assert "one meta-training and one choice of trials" in RULES and "no noise of tuning" in RULES
+
+
+def test_numbers_in_the_words_are_those_of_the_table():
+    """Three trials on two tuning seeds, the home task at 2x on the three scored seeds; nobody says how long the meta-training was."""
+    record = {**optimizer_entry("learned").trained_on, "settings": {"episodes": 300}, "cpu_seconds": 120.0}
+    table = make_table({"learned": {"trained_on": record}}, horizons=(1, 2))
+    renamed = {"l2l" if name == "learned" else name: entry for name, entry in table.optimizers.items()}
+    known = facts(dataclasses.replace(table, optimizers=renamed))
+    assert known["trials"] == known["digits_trials"] == "3" and known["quadratic_trials"] == "an unknown number of"
+    assert (known["tuning_seeds"], known["further_seeds"], known["episodes"]) == ("2", "3", "300")
+    assert (known["digits_tuning_seeds"], known["quadratic_tuning_seeds"]) == ("2", "an unknown number of")
+    assert known["outer_steps"] == known["minutes"] == "an unknown number of"
+    for claim in CLAIMS:
+        assert "{" not in claim.differs.format(**known)

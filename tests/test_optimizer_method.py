@@ -20,6 +20,7 @@ from nasbench.optimizer_method import (
     draw_trials,
     edges,
     load_optimizer,
+    load_variants,
 )
 from nasbench.settings import SettingError
 
@@ -87,6 +88,14 @@ def test_edges_are_named():
     assert describe_space(SPACE)["learning_rate"] == ["log", 1e-4, 10.0]
 
 
+def test_natural_ends_are_not_named():
+    """A momentum of 0 has nothing beyond it; the other end still counts. Trials don't depend on what is natural."""
+    space = {"one_minus_momentum": LogRange(0.01, 1.0, natural=("high",))}
+    assert edges(space, {"one_minus_momentum": 0.99}) == []
+    assert edges(space, {"one_minus_momentum": 0.0101}) == ["one_minus_momentum at its low end (0.0101)"]
+    assert draw_trials("a", space, 3) == draw_trials("a", {"one_minus_momentum": LogRange(0.01, 1.0)}, 3)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -97,6 +106,8 @@ def test_edges_are_named():
         ({"ruleset": "free"}, r"ruleset is 'free', must be one of \['tuned', 'self-tuning'\]"),
         ({"search_space": {}}, "a tuned optimizer has a search_space"),
         ({"ruleset": "self-tuning"}, "a self-tuning one has neither"),
+        ({"horizon_variants": ("cosine",)}, r"horizon_variants has \['cosine'\], must be of the variants \[\]"),
+        ({"variants": {"slow": {"learning_rate": 0.1}}}, r"variant 'slow' fixes \['learning_rate'\], which the search"),
     ],
 )
 def test_method_says_what_is_wrong(changes, said):
@@ -105,7 +116,16 @@ def test_method_says_what_is_wrong(changes, said):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: LogRange(0.0, 1.0), lambda: LogRange(2.0, 1.0), lambda: Uniform(1.0, 1.0), lambda: Choice(())]
+    "make",
+    [
+        lambda: LogRange(0.0, 1.0, natural=()),
+        lambda: LogRange(0.1, 1.0, natural=("top",)),
+        lambda: Uniform(0.1, 1.0, natural=("top",)),
+        lambda: LogRange(0.0, 1.0),
+        lambda: LogRange(2.0, 1.0),
+        lambda: Uniform(1.0, 1.0),
+        lambda: Choice(()),
+    ],
 )
 def test_ranges_must_be_ranges(make):
     with pytest.raises(LoadError, match="must"):
@@ -141,6 +161,30 @@ def test_list_of_trials_and_self_tuning(tmp_path):
     assert load_optimizer(path).trials(9) == [{"learning_rate": 0.1}]
 
 
+def test_variant_has_its_settings_title_and_trials(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.py"
+    text = OWN.replace(
+        "1e-3, 1.0)}", '1e-3, 1.0)}, variants={"very-late": {"late": True}}, horizon_variants=("very-late",)'
+    )
+    path.write_text(text.replace("float = 0.1)", "float = 0.1, late: bool = False)"))
+    plain, variant = load_variants(path)
+    assert (plain.variant, plain.method.title, plain.method.horizon_aware) == (None, "Mine", False)
+    assert (variant.variant, variant.method.title, variant.method.horizon_aware) == (
+        "very-late",
+        "Mine, very late",
+        True,
+    )
+    assert variant.configure() == {"learning_rate": 0.1, "late": True}
+    assert variant.configure({"late": False}) == plain.configure()  # a protocol's settings go on top
+    assert [{**trial, "late": False} for trial in variant.trials(4)] == plain.trials(4)
+    with pytest.raises(LoadError, match=r"Mine has no variant 'early'; there are \['very-late'\]"):
+        load_optimizer(path, "early")
+    path.write_text(text)
+    with pytest.raises(LoadError, match="unknown setting 'late'"):
+        load_optimizer(path)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -170,8 +214,8 @@ def test_missing_ones_are_named():
 @pytest.mark.parametrize("name", optimizer_names())
 def test_every_optimizer_on_disk_loads_with_its_trials(name):
     pytest.importorskip("torch")
-    loaded = load_optimizer(name)
-    assert loaded.name == name
-    trials = loaded.trials(50)
-    assert 1 <= len(trials) <= 50 and all(set(trial) == set(loaded.settings) for trial in trials)
-    assert len({str(trial) for trial in trials}) == len(trials)
+    for loaded in load_variants(name):
+        assert loaded.name == name
+        trials = loaded.trials(50)
+        assert 1 <= len(trials) <= 50 and all(set(trial) == set(loaded.settings) for trial in trials)
+        assert len({str(trial) for trial in trials}) == len(trials)

@@ -1,16 +1,20 @@
 """Comparison, ledger and report of a made-up optimizer table whose results follow from its construction."""
 
+import dataclasses
 import itertools
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from optimizer_tables import SCORED, STEPS, TUNING, make_table, optimizer_entry, task_entry
 
 from nasbench.analysis import optimizer_figures as figures
 from nasbench.analysis.optimizer_comparison import ComparisonError, compare_optimizers
+from nasbench.analysis.optimizer_ladder import ladder
 from nasbench.analysis.optimizer_ledger import break_even, meta_work, nearest, overlap
 from nasbench.analysis.optimizer_report import optimizer_report
+from nasbench.analysis.optimizer_scores import smoothed
 from nasbench.optimizer_table import OptimizerTable
 
 
@@ -53,6 +57,74 @@ def test_speed_up_of_the_baseline_over_itself_is_one(comparison):
     assert tuned.speed_up["sgd"].value == pytest.approx(np.interp(-sgd[-1], -adam, STEPS) / 100)
     assert 0.5 < tuned.speed_up["sgd"].value < 0.65
     assert comparison.scored["digits-relu", "fast"].equivalent.saturated
+
+
+def drawn(factors, seeds=SCORED, horizons=(1,)):
+    """Return the made-up table with problems that the seeds draw: losses of a seed are multiplied by its factor."""
+    table = make_table(seeds=seeds, horizons=horizons)
+    factors = dict(zip(seeds, factors, strict=True))
+    rows = {}
+    for key, each in table.rows.items():
+        scale = np.array([factors.get(int(seed), 1.0) for seed in each.seed], dtype=np.float32)[:, None]
+        rows[key] = dataclasses.replace(each, curves={name: values * scale for name, values in each.curves.items()})
+    tasks = {name: msgspec.structs.replace(task, digests={}, ceiling=1e9) for name, task in table.tasks.items()}
+    return dataclasses.replace(table, tasks=tasks, rows=rows)
+
+
+def test_targets_are_the_same_for_easy_and_hard_problems():
+    """Where a seed draws its problem, how hard it is moves no time to target, no profile, no ledger."""
+    seeds = (0, 1, 2, 3)
+    even, uneven = (compare_optimizers(drawn(factors, seeds)) for factors in ((1, 1, 1, 1), (1, 10, 1000, 0.01)))
+    for key, one in even.scored.items():
+        assert np.array_equal(one.times, uneven.scored[key].times), key
+    for one, two in zip(even.rulesets, uneven.rulesets, strict=True):
+        assert np.array_equal(one.times, two.times) and one.score == two.score
+    assert [row.break_even for row in even.ledger] == [row.break_even for row in uneven.ledger]
+    assert [rung.pays for rung in ladder(even)] == [rung.pays for rung in ladder(uneven)]
+    target = uneven.targets["digits-relu"]
+    assert target.relative and target.words == "1 times the lowest of the setters on the same seed"
+    # Adam is the strongest setter on every seed: its own lowest loss is the target, so that it reaches it at its end.
+    assert uneven.scored["digits-relu", "adam"].times.tolist() == [100.0] * 4
+    # As one target in losses, the hard problem would reach nothing and the easy one everything at once.
+    assert len(set(uneven.scored["digits-relu", "fast"].times)) == 1
+
+
+def test_curves_of_deterministic_tasks_are_not_smoothed(comparison):
+    found = compare_optimizers(drawn((1, 1, 1))).scored["digits-relu", "adam"]
+    assert np.array_equal(found.smooth, found.curves)
+    noisy = comparison.scored["digits-relu", "adam"]
+    assert np.array_equal(noisy.smooth, smoothed(noisy.curves, noisy.steps, math.exp(-1 / 5)))
+
+
+def test_baseline_reaches_its_own_targets_with_an_even_number_of_seeds():
+    found = compare_optimizers(make_table(seeds=(0, 1, 2, 3), horizons=(1, 2)))
+    for task, target in found.targets.items():
+        assert target.baseline == "adam"
+        assert np.isfinite(np.median(found.scored[task, "adam"].times)), task
+    tuned = found.rulesets[0]
+    assert np.isfinite(tuned.times[tuned.optimizers.index("adam")]).all()
+
+
+def test_baseline_that_reaches_its_own_loss_in_the_ledger():
+    """A learned optimizer with the baseline's very curves needs the baseline's steps, at every horizon."""
+    table = make_table(seeds=(0, 1, 2, 3), horizons=(1, 2))
+    names = list(table.optimizers)
+    rows = {}
+    for key, each in table.rows.items():
+        curves = {name: values.copy() for name, values in each.curves.items()}
+        for values in curves.values():
+            for seed in (0, 1, 2, 3):
+                here = (each.seed == seed) & (each.trial == 0)
+                values[here & (each.optimizer == names.index("learned"))] = values[
+                    here & (each.optimizer == names.index("adam"))
+                ]
+        rows[key] = dataclasses.replace(each, curves=curves)
+    found = compare_optimizers(dataclasses.replace(table, rows=rows))
+    assert len(found.ledger) == 5
+    for row in found.ledger:
+        assert (
+            row.learned_work <= 100 * row.horizon * 1000.0
+        )  # not infinite: the target is missed by no copy of its setter
 
 
 def test_final_loss_and_interval(comparison):
@@ -116,6 +188,25 @@ def test_test_examples_that_were_trained_on_are_refused():
     task = task_entry("digits-relu")
     record = {"tasks": [{"name": "mine", "splits": {"train": task.digests["test"]}}], "instances": {}}
     assert overlap(optimizer_entry("learned", trained_on=record), task, SCORED).verdict == "refused"
+
+
+def test_the_same_inputs_with_other_targets_are_the_same_data():
+    """An autoencoder on the images of a classifier: nothing of its examples has the classifier's digest, but its inputs do."""
+    images = {split: f"images {split}" for split in ("train", "inner", "outer", "test")}
+    others = {split: f"with other targets {split}" for split in images}
+    task = msgspec.structs.replace(task_entry("digits-autoencoder"), digests=others, input_digests=images)
+    record = optimizer_entry("learned").trained_on
+    assert overlap(optimizer_entry("learned"), task, SCORED).verdict == "none"
+    record = {**record, "tasks": [{**record["tasks"][0], "inputs": images}]}
+    found = overlap(optimizer_entry("learned", trained_on=record), task, SCORED)
+    assert (found.verdict, found.reason) == ("same data", "meta-trained on the same inputs, with other targets")
+    # The test images of the one among the training images of the other.
+    leaking = {**record, "tasks": [{**record["tasks"][0], "inputs": {"train": images["test"]}}]}
+    assert overlap(optimizer_entry("learned", trained_on=leaking), task, SCORED).verdict == "refused"
+    # No digest is not an equal digest.
+    empty = {**record, "tasks": [{"name": "mine", "splits": {"train": ""}, "inputs": {}}]}
+    bare = msgspec.structs.replace(task, digests={}, input_digests={})
+    assert overlap(optimizer_entry("learned", trained_on=empty), bare, SCORED).verdict == "none"
 
 
 def test_no_record():

@@ -8,18 +8,20 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.live
 
+from nasbench.analysis import optimizer_list  # noqa: E402
 from nasbench.baselines.optimizers._schedule import SCHEDULES, schedule_factor  # noqa: E402
 from nasbench.baselines.optimizers._sign import DECAYS, internal_decay  # noqa: E402
 from nasbench.load import optimizer_names  # noqa: E402
-from nasbench.optimizer_method import load_optimizer  # noqa: E402
+from nasbench.optimizer_method import load_optimizer, load_variants  # noqa: E402
 
 GRADIENTS = [0.5, -0.3, 0.3, 0.3]
 
 
-def follow_gradients(name, gradients, *, total_steps=4, start=1.0, **settings):
+def follow_gradients(name, gradients, *, total_steps=4, start=1.0, variant=None, **settings):
     """Return the values of one float64 coordinate after each of the gradients."""
     parameter = torch.nn.Parameter(torch.tensor([start], dtype=torch.float64))
-    optimizer = load_optimizer(name).factory([parameter], total_steps, **settings)
+    loaded = load_optimizer(name, variant)
+    optimizer = loaded.factory([parameter], total_steps, **loaded.configure(settings))
     found = []
     for gradient in gradients:
         parameter.grad = torch.full_like(parameter, gradient)
@@ -74,7 +76,19 @@ def adam_truth(gradients, rate, beta1, beta2, decay=0.0):
     return found
 
 
-def nadam_truth(gradients, rate, beta1, beta2, decay=0.0):
+def nadamw_truth(gradients, rate, beta1, beta2, decay):
+    """AlgoPerf's rule: the average looks one gradient ahead, with constant momentum and Adam's corrections."""
+    value, mean, square, found = 1.0, 0.0, 0.0, []
+    for step, gradient in enumerate(gradients, start=1):
+        mean = beta1 * mean + (1 - beta1) * gradient
+        square = beta2 * square + (1 - beta2) * gradient**2
+        ahead = (beta1 * mean + (1 - beta1) * gradient) / (1 - beta1**step)
+        value -= rate * (ahead / (math.sqrt(square / (1 - beta2**step)) + 1e-8) + decay * value)
+        found.append(value)
+    return found
+
+
+def nadam_truth(gradients, rate, beta1, beta2):
     """Dozat's rule: momentum mu_t = beta1 (1 - .5 x .96^(.004 t)), the next step's momentum looks ahead."""
 
     def mu(step):
@@ -82,7 +96,6 @@ def nadam_truth(gradients, rate, beta1, beta2, decay=0.0):
 
     value, mean, square, product, found = 1.0, 0.0, 0.0, 1.0, []
     for step, gradient in enumerate(gradients, start=1):
-        value *= 1 - rate * decay
         product *= mu(step)
         mean = beta1 * mean + (1 - beta1) * gradient
         square = beta2 * square + (1 - beta2) * gradient**2
@@ -144,7 +157,7 @@ ADAM = {"learning_rate": 0.05, "one_minus_beta1": 0.2, "one_minus_beta2": 0.1}
         ("adamw", {**ADAM, "weight_decay": 0.3}, adam_truth(GRADIENTS, 0.05, 0.8, 0.9, 0.3), 1e-12),
         # torch keeps the product of momenta in float32
         ("nadam", ADAM, nadam_truth(GRADIENTS, 0.05, 0.8, 0.9), 1e-7),
-        ("nadamw", {**ADAM, "weight_decay": 0.3}, nadam_truth(GRADIENTS, 0.05, 0.8, 0.9, 0.3), 1e-7),
+        ("nadamw", {**ADAM, "weight_decay": 0.3}, nadamw_truth(GRADIENTS, 0.05, 0.8, 0.9, 0.3), 1e-12),
         (
             "lion",
             {"learning_rate": 0.05, "one_minus_beta1": 0.2, "one_minus_beta2": 0.1, "weight_decay": 0.3},
@@ -156,6 +169,20 @@ ADAM = {"learning_rate": 0.05, "one_minus_beta1": 0.2, "one_minus_beta2": 0.1}
 )
 def test_update_is_that_of_the_paper(name, settings, truth, tolerance):
     assert follow_gradients(name, GRADIENTS, **settings) == pytest.approx(truth, abs=tolerance)
+
+
+def test_nadamw_is_algoperfs_and_tasksets_over_a_run():
+    gradients = torch.randn(100, generator=torch.Generator().manual_seed(2), dtype=torch.float64).add(0.5).tolist()
+    settings = {**ADAM, "weight_decay": 0.3}
+    found = follow_gradients("nadamw", gradients, total_steps=100, **settings)
+    assert found == pytest.approx(nadamw_truth(gradients, 0.05, 0.8, 0.9, 0.3), abs=1e-12)
+    # The first step is 1 + beta1 learning rates; torch's, whose momentum starts at half of beta1, is shorter.
+    assert follow_gradients("nadamw", [7.0], **settings, start=0.0) == pytest.approx([-0.05 * 1.8])
+    assert follow_gradients("nadam", [7.0], **ADAM, start=0.0)[0] > -0.05 * 1.5
+    # The trials of the ordered list are this rule's; without momentum it is AdamW.
+    assert optimizer_list.RULE == "nadamw"
+    bare = {**settings, "one_minus_beta1": 1.0}
+    assert follow_gradients("nadamw", gradients, **bare) == pytest.approx(follow_gradients("adamw", gradients, **bare))
 
 
 def test_powersign_and_addsign_by_hand():
@@ -170,10 +197,10 @@ def test_powersign_and_addsign_by_hand():
 
 def test_internal_decay_fades_the_preference():
     # Linear decay over 4 steps: f = 1, 3/4, 1/2, 1/4.
-    values = follow_gradients("powersign_linear", [0.5] * 4, learning_rate=0.1)
+    values = follow_gradients("powersign", [0.5] * 4, variant="linear", learning_rate=0.1)
     truth = torch.tensor([1.0, 0.75, 0.5, 0.25], dtype=torch.float64).exp().mul(-0.05).cumsum(0) + 1
     assert values == pytest.approx(truth.tolist())
-    values = follow_gradients("addsign_cosine", [0.5] * 2, learning_rate=0.1, total_steps=2)
+    values = follow_gradients("addsign", [0.5] * 2, variant="cosine", learning_rate=0.1, total_steps=2)
     assert values == pytest.approx([1 - 0.05 * 2, 1 - 0.05 * 2 - 0.05 * 1.5])
 
 
@@ -210,10 +237,16 @@ def test_schedule_moves_the_learning_rate_of_every_group(schedule):
 
 
 def test_scheduled_rows_are_their_rule_with_that_schedule():
-    for name, rule in (("adamw_cosine", "adamw"), ("nadamw_linear", "nadamw"), ("nesterov_cosine", "nesterov")):
-        schedule = "cosine" if name.endswith("cosine") else "warmup-linear"
-        assert follow_gradients(name, GRADIENTS) == follow_gradients(rule, GRADIENTS, schedule=schedule)
-        assert load_optimizer(name).method.search_space == load_optimizer(rule).method.search_space
+    for name, schedule in (("adamw", "cosine"), ("nadamw", "warmup-linear"), ("nesterov", "cosine")):
+        plain, variant = load_optimizer(name), load_optimizer(name, schedule)
+        assert follow_gradients(name, GRADIENTS, variant=schedule) == follow_gradients(
+            name, GRADIENTS, schedule=schedule
+        )
+        assert follow_gradients(name, GRADIENTS, variant=schedule) != follow_gradients(name, GRADIENTS)
+        assert variant.method.search_space == plain.method.search_space
+        assert variant.method.horizon_aware and not plain.method.horizon_aware
+        # Trial n differs from trial n of the optimizer in the schedule alone.
+        assert variant.trials(5) == [{**trial, "schedule": schedule} for trial in plain.trials(5)]
 
 
 def test_schedule_free_evaluates_at_the_mean():
@@ -246,12 +279,17 @@ def test_muon_orthogonalises_matrices_and_leaves_the_rest_to_adamw():
     assert torch.allclose(vector.detach(), -0.1 * vector.grad.sign(), atol=1e-6)
 
 
-HAND_DESIGNED = [name for name in optimizer_names() if load_optimizer(name).method.family == "hand-designed"]
+HAND_DESIGNED = [
+    pytest.param(loaded, id=f"{loaded.name}-{loaded.variant}" if loaded.variant else loaded.name)
+    for name in optimizer_names()
+    for loaded in load_variants(name)
+    if loaded.method.family == "hand-designed"
+]
 
 
-@pytest.mark.parametrize("name", HAND_DESIGNED)
+@pytest.mark.parametrize("loaded", HAND_DESIGNED)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_state_dict_and_copies_go_on_with_the_same_bits(name, dtype):
+def test_state_dict_and_copies_go_on_with_the_same_bits(loaded, dtype):
     generator = torch.Generator().manual_seed(1)
     start = [torch.randn(shape, generator=generator).to(dtype) for shape in ((4, 3), (3,), (2,))]
 
@@ -267,14 +305,13 @@ def test_state_dict_and_copies_go_on_with_the_same_bits(name, dtype):
 
         return [float(optimizer.step(closure)) for _ in range(steps)]
 
-    loaded = load_optimizer(name)
     first = parameters()
-    optimizer = loaded.factory([{"params": first[:1]}, {"params": first[1:]}], 12)
+    optimizer = loaded.factory([{"params": first[:1]}, {"params": first[1:]}], 12, **loaded.configure())
     losses = run(optimizer, first, 5)
     assert losses[0] == pytest.approx(sum(float((values**2).sum()) for values in start[:2]), rel=1e-6)
     assert torch.equal(first[2], start[2])  # no gradient
     second = [torch.nn.Parameter(values.detach().clone()) for values in first]
-    other = loaded.factory([{"params": second[:1]}, {"params": second[1:]}], 12)
+    other = loaded.factory([{"params": second[:1]}, {"params": second[1:]}], 12, **loaded.configure())
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     copied, third = copy.deepcopy((optimizer, first))
     assert run(optimizer, first, 5) == run(other, second, 5) == run(copied, third, 5)
@@ -283,10 +320,10 @@ def test_state_dict_and_copies_go_on_with_the_same_bits(name, dtype):
         assert torch.equal(values, duplicate)
 
 
-@pytest.mark.parametrize("name", HAND_DESIGNED)
-def test_zero_and_huge_gradients_give_finite_updates(name):
+@pytest.mark.parametrize("loaded", HAND_DESIGNED)
+def test_zero_and_huge_gradients_give_finite_updates(loaded):
     parameter = torch.nn.Parameter(torch.ones(3, 2))
-    optimizer = load_optimizer(name).factory([parameter], 10)
+    optimizer = loaded.factory([parameter], 10, **loaded.configure())
     for size in (0.0, 1e15, -1e15, 1e-30):
         parameter.grad = torch.full_like(parameter, size)
         optimizer.step()

@@ -21,7 +21,7 @@ def test_average_is_the_weighted_mean_written_out():
 
 def test_average_does_not_depend_on_how_dense_the_grid_is_for_a_constant():
     for steps in (np.arange(5), np.array([0, 7, 50])):
-        assert scores.smoothed(np.full(len(steps), 3.0), steps) == pytest.approx(3.0)
+        assert scores.smoothed(np.full(len(steps), 3.0), steps, 0.95) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 2.0])
@@ -32,7 +32,7 @@ def test_decay_out_of_range(decay):
 
 def test_steps_must_ascend():
     with pytest.raises(scores.ScoreError, match="ascending"):
-        scores.smoothed(np.ones(3), np.array([0, 2, 2]))
+        scores.smoothed(np.ones(3), np.array([0, 2, 2]), 0.95)
 
 
 def test_time_to_target_and_censoring():
@@ -52,6 +52,28 @@ def test_target_is_the_median_of_the_strongest():
     del curves["a"]
     with pytest.raises(scores.ScoreError, match="at least 4"):
         scores.choose_target(curves)
+
+
+def test_the_setter_of_a_target_reaches_it_with_an_even_number_of_seeds():
+    """The mean of the two middle values would be below one of them, and the median run of the setter would miss it."""
+    falling = np.linspace(1.0, 0.0, 11)
+    curves = {
+        name: slow + np.array([1, 2, 4, 8])[:, None] * falling for name, slow in zip("abcd", (1, 2, 3, 4), strict=True)
+    }
+    curves["a"] = curves["a"] + np.array([0.0, 0.1, 0.2, 0.3])[:, None]
+    target = scores.choose_target(curves)
+    assert target == scores.Target(1.2, "a")
+    times = scores.time_to_target(curves["a"], np.arange(11), target.loss)
+    assert np.isfinite(times).sum() == 3 and np.isfinite(scores.censored_median(times))
+
+
+def test_memory_is_a_twentieth_of_the_horizon():
+    """The weight of an evaluation .05 horizons back is 1/e, whatever the horizon; nothing is smoothed where nothing is noise."""
+    for horizon in (40, 100, 200):
+        assert scores.decay_of(horizon, deterministic=False) ** (0.05 * horizon) == pytest.approx(np.exp(-1))
+        assert scores.decay_of(horizon, deterministic=True) == 0.0
+    losses = np.array([[4.0, 3.0, 1.0, 2.0]])
+    assert np.array_equal(scores.smoothed(losses, np.array([0, 10, 20, 25]), 0.0), losses)
 
 
 def test_profile_by_hand():
@@ -89,6 +111,16 @@ def test_speed_up_of_a_curve_that_runs_faster_by_a_factor(factor):
     steps = np.arange(401)
     baseline, curve = np.exp(-steps / 100.0), np.exp(-factor * steps / 100.0)
     assert scores.speed_up(curve, baseline, steps) == pytest.approx(factor, rel=1e-4)
+
+
+def test_speed_up_of_a_curve_over_itself_is_one_where_it_rises_again():
+    steps = np.array([0, 10, 20, 30, 40])
+    curve = np.array([5.0, 2.0, 1.0, 3.0, 4.0])
+    envelope = scores.lower_envelope(curve[None])
+    assert scores.speed_up(curve, envelope, steps) == 1.0
+    other = np.array([5.0, 1.0, 0.5, 0.5, 0.5])  # reaches 1 at step 10, the baseline at 20
+    assert scores.speed_up(other, envelope, steps) == 2.0
+    assert scores.speed_up(curve, scores.lower_envelope(other[None]), steps) == 0.5
 
 
 def test_geometric_mean_has_a_floor():

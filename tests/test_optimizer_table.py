@@ -24,7 +24,7 @@ from nasbench.optimizer_table import Rows, RunKey, open_optimizer_table  # noqa:
 from nasbench.protocol import ProtocolError  # noqa: E402
 from nasbench.sealed import open_table  # noqa: E402
 from nasbench.table import TableError  # noqa: E402
-from nasbench.tasks import load_task  # noqa: E402
+from nasbench.tasks import load_task, task_names  # noqa: E402
 
 PROTOCOL = """
 kind = "optimizers"
@@ -274,6 +274,44 @@ def test_table_of_another_version_is_refused(place, table, tmp_path, capsys, mon
     assert "make it: nasbench build-optimizers" in capsys.readouterr().err
 
 
+def test_table_of_other_seeds_is_refused_before_anything_is_trained(place, tmp_path, capsys, monkeypatch):
+    (tmp_path / "tiny.toml").write_text(PROTOCOL.replace("tuning_seeds = 2", "tuning_seeds = 3"))
+    (tmp_path / "mine.py").write_text(OWN)
+    shutil.copy(place / "tiny.h5", tmp_path / "tiny.h5")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "tiny.toml", "--no-report", "--optimizer", "mine.py"]) == 1
+    assert "made with seeds (400000, 400001)" in (said := capsys.readouterr()).err
+    assert "runs were there already" not in said.out and not list(tmp_path.rglob("*.journal"))
+
+
+def test_variants_and_seeds_of_a_task(tmp_path):
+    """A variant is a row with its own settings, a title of its own and the trials of its optimizer; a task may have fewer tuning seeds."""
+    text = PROTOCOL.replace('optimizer = "sgd"', 'optimizer = "adamw"\nvariant = "cosine"').replace(
+        '"sgd"', '"adamw-cosine"'
+    )
+    text = text.replace('optimizer = "adam"\nlabel = "Adam by Kingma"', 'optimizer = "adamw"').replace(
+        "trials = 2", "trials = 2\ntuning_seeds = 1"
+    )
+    (tmp_path / "tiny.toml").write_text(text)
+    protocol = read_optimizer_protocol(tmp_path / "tiny.toml")
+    plan, results = build_optimizers(protocol, tmp_path / "journals", 1, report=quiet)
+    seal_optimizers(assemble(plan, results, {}), tmp_path / "t.h5")
+    table = open_optimizer_table(tmp_path / "t.h5")
+    plain, variant = table.optimizers["adam"], table.optimizers["adamw-cosine"]
+    assert (plain.rule, plain.title, plain.horizon_aware) == ("adamw", "AdamW", False)
+    assert (variant.rule, variant.title, variant.horizon_aware) == ("adamw:cosine", "AdamW, cosine", True)
+    assert variant.trials == [{**trial, "schedule": "cosine"} for trial in plain.trials]
+    assert plain.source_digest == variant.source_digest
+    assert table.curves("robust-regression", "adam").seeds.tolist() == [400_000, 400_001]
+    assert table.curves("logistic-regression", "adam").seeds.tolist() == [400_000]
+    losses = [table.curves("robust-regression", name).train_loss for name in ("adam", "adamw-cosine")]
+    assert np.array_equal(losses[0][..., :2], losses[1][..., :2]) and not np.array_equal(
+        *losses
+    )  # the first step has factor 1
+    report = audit_optimizers(table, 30, np.random.default_rng(0))
+    assert report.passed and not report.skipped
+
+
 def test_what_fails_is_recorded_and_the_rest_goes_on(tmp_path):
     (tmp_path / "mine.py").write_text(
         OWN.replace("return torch.optim.SGD", "raise RuntimeError('no luck')\n    return torch.optim.SGD")
@@ -325,6 +363,10 @@ def test_evaluation_grid_begins_at_the_start_and_ends_at_the_horizon():
     [
         (("scored_seeds = 3", "scored_seeds = 0"), "scored_seeds"),
         (("horizon_seeds = 2", "horizon_seeds = 4"), "horizon_seeds is 4, must be at most scored_seeds, 3"),
+        (
+            ("trials = 2", "trials = 2\ntuning_seeds = 3"),
+            "task logistic-regression: tuning_seeds is 3, must be at most",
+        ),
         (("horizons = [2]", "horizons = [2, 1]"), r"horizons \[2, 1\] must ascend and be above 1"),
         (('name = "adam"', 'name = "sgd"'), r"entrants: \['sgd'\] stand there more than once"),
         (('kind = "optimizers"', 'kind = "strategies"'), "kind"),
@@ -345,3 +387,26 @@ def test_shipped_protocol_is_sound():
     assert plan.refused == {}
     assert len(plan.tasks) >= 10 and {"quadratic-uniform", "quadratic-gaussian", "digits-sigmoid"} <= set(plan.tasks)
     assert len(plan.optimizers) >= 15 and set(plan.trials) == set(plan.optimizers)
+    assert set(plan.tasks) == set(task_names())
+    assert plan.optimizers["adamw-cosine"].variant == "cosine"
+    # What the issue asks for: at least 20 trials everywhere, at least 5 scored seeds, 10 where a further horizon is judged.
+    tasks = {task.name: task for task in plan.protocol.tasks}
+    assert all(task.trials >= 20 for task in tasks.values())
+    assert all((task.scored_seeds or plan.protocol.scored_seeds) >= 5 for task in tasks.values())
+    for task in (task for task in tasks if tasks[task].horizons):
+        assert len({key.seed for key in plan.scored_runs(task, "adam", 0) if key.horizon == 5}) >= 10
+    for name in ("quadratic-uniform", "quadratic-gaussian"):
+        assert (tasks[name].trials, tasks[name].tuning_seeds, tasks[name].scored_seeds) == (200, 1, 30)
+    # The generalization study compares baselines across its tasks: none is tuned harder than another.
+    study = ("digits-sigmoid", "digits-relu", "digits-sigmoid-40", "digits-sigmoid-2-layers")
+    assert len({(tasks[name].trials, tasks[name].tuning_seeds) for name in study}) == 1
+
+
+def test_a_task_may_have_more_scored_seeds_than_the_protocol(tmp_path):
+    path = tmp_path / "more.toml"
+    path.write_text(PROTOCOL.replace("scored_seeds = 2", "scored_seeds = 5"))
+    plan = make_plan(read_optimizer_protocol(path))
+    assert plan.scored_seeds == (0, 1, 2, 3, 4)
+    runs = {task: {(key.horizon, key.seed) for key in plan.scored_runs(task, "sgd", 1)} for task in plan.tasks}
+    assert runs["logistic-regression"] == {(1, seed) for seed in range(5)}
+    assert runs["robust-regression"] == {(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)}

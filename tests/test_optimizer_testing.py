@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.live
 
 from nasbench.load import optimizer_names  # noqa: E402
+from nasbench.optimizer_method import load_optimizer  # noqa: E402
 from nasbench.optimizer_testing import CHECKS, CheckFailed  # noqa: E402
 from nasbench.testing import check_optimizer  # noqa: E402
 
@@ -84,6 +85,20 @@ def test_broken_one_fails_the_check_that_it_must_fail(tmp_path, check):
     with pytest.raises(CheckFailed, match=f"mine fails {check}") as caught:
         check_optimizer(write(tmp_path, *BROKEN[check]))
     assert check in caught.value.checks
+
+
+def test_variants_are_checked_too(tmp_path):
+    """A rule that is sound by itself and draws from a global generator in a variant is refused, and the variant is named."""
+    path = write(tmp_path)
+    text = path.read_text().replace(
+        'ruleset="self-tuning")', 'ruleset="self-tuning", variants={"noisy": {"noise": 1.0}})'
+    )
+    text = text.replace("total_steps: int):", "total_steps: int, *, noise: float = 0.0):\n    torch.rand(int(noise))")
+    path.write_text(text)
+    with pytest.raises(CheckFailed, match="mine, variant noisy, fails leaves_global_generators_alone") as caught:
+        check_optimizer(path)
+    assert caught.value.checks == ("leaves_global_generators_alone",)
+    assert check_optimizer(load_optimizer(path))  # a loaded one is checked alone
 
 
 def test_every_check_has_a_broken_one():

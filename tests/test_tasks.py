@@ -1,5 +1,6 @@
 """Tasks: the published anchor, the losses against plain numpy, splits, streams of batches, and pairing across optimizers."""
 
+import dataclasses
 import itertools
 import math
 from pathlib import Path
@@ -10,7 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.live
 
+from nasbench.optimizer_method import load_optimizer  # noqa: E402
+from nasbench.optimizer_run import environment, train  # noqa: E402
+from nasbench.optimizer_table import RunKey, open_optimizer_table  # noqa: E402
+from nasbench.sealed import open_table  # noqa: E402
 from nasbench.tasks import load_task, task_names  # noqa: E402
+from nasbench.tasks.cells import CELLS  # noqa: E402
+from nasbench.tasks.quadratics import DIMENSIONS  # noqa: E402
 from nasbench.tasks.recurrent import ALPHABET, UNITS, _forward  # noqa: E402
 from nasbench.tasks.task import (  # noqa: E402
     META_TRAINING,
@@ -23,6 +30,41 @@ from nasbench.tasks.task import (  # noqa: E402
 )
 
 CHEAP = [name for name in task_names() if not name.startswith(("cell-", "declaration"))]
+
+
+# By name and version: loss and norm of the gradient at the start of seed 0, on the batch of step 1.
+STARTS = {
+    ("cell-best", 2): (2.33815, 0.53799),
+    ("cell-median", 2): (2.35963, 0.4171),
+    ("cell-odd", 1): (2.39475, 0.44041),
+    ("declaration-gru", 1): (3.50224, 0.21853),
+    ("digits-autoencoder", 1): (0.196089, 0.17835),
+    ("digits-convnet", 1): (2.30675, 0.22518),
+    ("digits-relu", 1): (2.30276, 0.068397),
+    ("digits-relu-wide", 1): (2.31886, 0.32305),
+    ("digits-sigmoid", 1): (2.30059, 0.091876),
+    ("digits-sigmoid-2-layers", 1): (2.30351, 0.2987),
+    ("digits-sigmoid-40", 1): (2.30407, 0.15361),
+    ("logistic-regression", 1): (2.42761, 0.76689),
+    ("mnist5k-relu", 1): (2.29908, 0.56095),
+    ("mnist5k-sigmoid", 1): (2.3083, 0.28627),
+    ("quadratic-gaussian", 2): (9.92177, 1.7814),
+    ("quadratic-uniform", 2): (3.52141, 1.4872),
+    ("robust-regression", 1): (0.816593, 0.088521),
+}
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_numbers_move_with_the_version_alone(name):
+    """Journals know a task by its version, not by its code: whoever moves a number here raises the version and adds a line above."""
+    task = load_task(name)
+    assert (name, task.version) in STARTS
+    instance = task.instance(0)
+    parameters = instance.initialise()
+    loss = instance.loss(parameters, instance.batch(1))
+    loss.backward()
+    norm = math.sqrt(sum(float(values.grad.square().sum()) for values in parameters.values()))
+    assert (loss.item(), norm) == pytest.approx(STARTS[name, task.version], rel=1e-3)
 
 
 def test_adam_on_uniform_quadratics_is_where_the_literature_has_it():
@@ -44,14 +86,81 @@ def test_quadratic_is_the_mean_of_squared_distances():
     instance = load_task("quadratic-gaussian").instance(3)
     x = instance.initialise()["x"]
     matrix, offset, start = (
-        values.detach().numpy().astype(np.float64) for values in (instance.matrix, instance.offset, x)
+        values.detach().numpy().astype(np.float64)
+        for values in (instance.matrix, instance.offset, x.reshape(-1, DIMENSIONS))
     )
     expected = np.mean([((w @ p - y) ** 2).sum() for w, y, p in zip(matrix, offset, start, strict=True)])
     loss = instance.loss({"x": x}, ())
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     loss.backward()
     gradient = 2 * np.einsum("pij,pi->pj", matrix, np.einsum("pij,pj->pi", matrix, start) - offset) / 128
-    np.testing.assert_allclose(x.grad.numpy(), gradient, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(x.grad.numpy(), gradient.reshape(-1), rtol=1e-4, atol=1e-5)
+
+
+def one_run(name, version, optimizer, settings, seed):
+    task, loaded = dataclasses.replace(load_task(name), version=version), load_optimizer(optimizer)
+    key = RunKey(name, optimizer, 0, 1, seed)
+    return train(task, loaded, loaded.configure(settings), key).curves["train_loss"]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "lion", "powersign", "l2l_quadratic_uniform"])
+def test_coordinatewise_rules_see_no_difference_between_a_vector_and_a_matrix_of_problems(optimizer):
+    """Version 1 had the problems as rows of a matrix: the same bits."""
+    task, loaded = load_task("quadratic-uniform"), load_optimizer(optimizer)
+    instance = task.instance(3)
+    x = instance.initialise()["x"].detach().view(-1, DIMENSIONS).clone().requires_grad_()
+    rule = loaded.factory([x], task.horizon, **loaded.configure())
+    losses = []
+    for _ in range(task.horizon + 1):
+        rule.zero_grad()
+        product = (instance.matrix @ x.unsqueeze(-1)).squeeze(-1)
+        loss = (product - instance.offset).square().sum(-1).mean()
+        losses.append(min(float(loss.detach()), task.ceiling))
+        loss.backward()
+        rule.step()
+    assert one_run("quadratic-uniform", task.version, optimizer, {}, 3) == losses
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_coordinatewise_rules_give_the_stored_curves():
+    """Of whatever version of the quadratics the shipped table has: the problems of a seed are drawn by version."""
+    table = open_optimizer_table(Path(__file__).parent.parent / "data/optimizers.h5")
+    if table.metadata["environment"] != environment():
+        pytest.skip("the table was made in another environment")
+    for task in ("quadratic-uniform", "quadratic-gaussian"):
+        for name in ("sgd", "heavy-ball", "adagrad"):
+            stored = table.curves(task, name, scored=True)
+            optimizer, version = table.optimizers[name].optimizer, table.tasks[task].version
+            found = one_run(task, version, optimizer, stored.settings[0], int(stored.seeds[1]))
+            assert np.array_equal(np.float32(found), np.float32(stored.train_loss[0, 1])), (task, name)
+
+
+def test_muon_mixes_no_problems():
+    """On a vector it is AdamW; the problems of a seed as a matrix were orthogonalised together."""
+    task = load_task("quadratic-gaussian")
+    instance = task.instance(0)
+    x = instance.initialise()["x"]
+    assert x.shape == (1280,)
+    muon = one_run(task.name, task.version, "muon", {"learning_rate": 0.01, "weight_decay": 0.001}, 0)
+    adamw = torch.optim.AdamW([x], lr=0.01, betas=(0.9, 0.95), weight_decay=0.001)
+    for _ in range(task.horizon):
+        adamw.zero_grad()
+        instance.loss({"x": x}, ()).backward()
+        adamw.step()
+    assert muon[-1] == pytest.approx(instance.evaluate({"x": x})["train_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cell-best", "cell-median", "cell-odd", "logistic-regression", "robust-regression"])
+def test_tasks_on_which_muon_is_its_adamw_part_alone(name):
+    assert all(values.ndim != 2 for values in load_task(name).instance(0).initialise().values())
 
 
 def test_quadratics_are_drawn_from_their_distributions():
@@ -120,6 +229,16 @@ def test_gradient_agrees_with_differences(name):
     assert t.grad.item() == pytest.approx(numeric, rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", task_names())
+def test_tasks_without_fixed_data_are_those_whose_steps_take_everything(name):
+    """What analysis reads off a table's entry: such tasks draw the problem with the seed, and their curves have no noise of batches."""
+    task = load_task(name)
+    instance = task.instance(2)
+    one, two = instance.batch(0), instance.batch(1)
+    same = all(torch.equal(first, second) for first, second in zip(one, two, strict=True))
+    assert same is not bool(task.digests)
+
+
 def test_an_epoch_sees_every_example_once():
     instance = load_task("digits-sigmoid").instance(0)
     steps = 1097 // 128
@@ -144,6 +263,17 @@ def test_splits_are_fixed_and_have_digests(name):
     if name == "mnist5k-sigmoid":
         assert [len(examples.targets[split]) for split in SPLITS] == [3500, 500, 500, 500]
         assert task.instance(0).parameter_count == 784 * 20 + 20 + 20 * 10 + 10 == 15_910
+
+
+def test_tasks_that_share_their_images_are_known_by_their_inputs():
+    digits = [load_task(name) for name in task_names() if name.startswith("digits")]
+    assert len(digits) == 7
+    assert len({tuple(task.input_digests[split] for split in SPLITS) for task in digits}) == 1
+    autoencoder, classifier = load_task("digits-autoencoder"), load_task("digits-sigmoid")
+    assert not set(autoencoder.digests.values()) & set(classifier.digests.values())
+    others = {load_task(name).input_digests["train"] for name in ("mnist5k-sigmoid", "cell-odd", "declaration-gru")}
+    assert len(others | {classifier.input_digests["train"]}) == 4
+    assert load_task("quadratic-uniform").input_digests == load_task("logistic-regression").input_digests == {}
 
 
 def test_sizes_of_the_papers_network_on_digits():
@@ -189,6 +319,18 @@ def test_logistic_loss_has_its_penalty():
     expected = np.mean(np.log1p(np.exp(-np.where(targets == 1, logits, -logits))))
     expected += 5e-4 / 2 * (parameters["weight"] ** 2).sum()
     assert instance.loss(instance.initialise(), instance.batch(0)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_cells_have_the_ranks_that_they_are_named_for():
+    """By look-up of the strings in the published table; an edge of the wrong row would be another rank."""
+    table = open_table(Path(__file__).parent.parent / "data/nas-bench-201.h5")
+    accuracy = table.dataset("cifar10").mean_accuracy("validation")
+    found = {name: float(accuracy[table.row(table.space.parse(string))]) for name, string in CELLS.items()}
+    assert found["best"] == accuracy.max() and found["median"] == np.median(accuracy)
+    assert [round(found[name], 4) for name in ("best", "median")] == [0.9161, 0.8731]
+    assert {part.partition("~")[0] for part in CELLS["odd"].replace("+", "").split("|") if part} == {"avg_pool_3x3"}
+    # Rows of the wrong cells stand in journals under version 1.
+    assert [load_task(f"cell-{name}").version for name in ("best", "median", "odd")] == [2, 2, 1]
 
 
 def test_cell_is_a_function_of_parameters_and_batch_alone():

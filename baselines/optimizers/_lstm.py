@@ -5,6 +5,8 @@ per coordinate, `(features, coordinates)`, so that the gates of a cell are conti
 one sigmoid over three gates, one tanh. The backward pass of a cell is written out by hand, which halves meta-training.
 
 Departures: none in the cell (that of `torch.nn.LSTMCell`, with one bias instead of two, which is the same function).
+The released code adds 1 to the forget gate's input in every step (`forget_bias` of nn/gated_rnn.py); here the bias begins
+by so much higher, the same function with the same gradients. Initial weights are uniform (released code: truncated normal).
 Order of the gates in our matrices is (input, forget, output, candidate); torch's is (input, forget, candidate,
 output).
 """
@@ -28,6 +30,10 @@ INPUTS = {"identity": 1, "log-sign": 2}
 
 P = 10.0
 """The `p` of the preprocessing: appendix A of the paper (the released code has 5 and a clamp)."""
+
+
+FORGET_BIAS = 1.0
+"""What the forget gate's bias begins higher by: `forget_bias` of the released code, nn/gated_rnn.py."""
 
 
 class FusedCell(torch.autograd.Function):
@@ -102,6 +108,8 @@ def preprocess(gradient: Tensor, how: Preprocessing) -> Tensor:
 def initial_weights(how: Preprocessing, generator: torch.Generator) -> dict[str, Tensor]:
     """Return untrained float32 weights, uniform within 1/sqrt(fan of the layer) as `torch.nn.LSTMCell` has them.
 
+    The bias of the forget gates is `FORGET_BIAS` above that.
+
     Returns:
         "cell1.weight" (80, inputs + 20), "cell1.bias" (80,), "cell2.weight" (80, 40), "cell2.bias" (80,),
         "readout.weight" (1, 20), "readout.bias" (1,).
@@ -120,7 +128,10 @@ def initial_weights(how: Preprocessing, generator: torch.Generator) -> dict[str,
         "readout.weight": (1, HIDDEN),
         "readout.bias": (1,),
     }
-    return {name: torch.empty(shape).uniform_(-bound, bound, generator=generator) for name, shape in shapes.items()}
+    weights = {name: torch.empty(shape).uniform_(-bound, bound, generator=generator) for name, shape in shapes.items()}
+    for name in ("cell1.bias", "cell2.bias"):
+        weights[name][HIDDEN : 2 * HIDDEN] += FORGET_BIAS  # gates in the order input, forget, output, candidate
+    return weights
 
 
 def initial_state(coordinates: int, like: Tensor) -> Tensor:

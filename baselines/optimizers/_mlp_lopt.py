@@ -62,28 +62,42 @@ def new_momenta(momenta: Tensor, gradient: Tensor) -> Tensor:
     return momenta * decays + (1 - decays) * gradient[:, None]
 
 
-def propose(
-    weights: Mapping[str, Tensor], parameter: Tensor, gradient: Tensor, momenta: Tensor, step: Tensor
-) -> Tensor:
-    """Return what is subtracted from a tensor's coordinates: (particles, coordinates).
+def coordinate_features(parameter: Tensor, gradient: Tensor, momenta: Tensor) -> Tensor:
+    """Return the 8 inputs that differ from coordinate to coordinate: (particles, 8, coordinates).
+
+    Args:
+        parameter: shape (particles, coordinates), one tensor of the network: root mean squares are taken over it.
+        gradient: same shape.
+        momenta: this step's gradient included, (particles, 6, coordinates).
+    """
+    moving = torch.cat([gradient[:, None], parameter[:, None], momenta], dim=1)  # (particles, 8, coordinates)
+    return moving * torch.rsqrt(SMALLEST_MEAN_SQUARE + moving.square().mean(dim=2, keepdim=True))
+
+
+def respond(weights: Mapping[str, Tensor], moving: Tensor, step: Tensor) -> Tensor:
+    """Return what is subtracted from coordinates, of one tensor or of several: (particles, coordinates).
 
     Args:
         weights: `SHAPES` with the particle axis in front.
-        parameter: shape (particles, coordinates), one tensor of the network: its root mean squares are taken over it.
-        gradient: same shape.
-        momenta: this step's gradient included, (particles, 6, coordinates).
+        moving: of `coordinate_features`, (particles, 8, coordinates).
         step: number of the step, from 0, of each particle, (particles,).
     """
-    moving = torch.cat([gradient[:, None], parameter[:, None], momenta], dim=1)  # (particles, 8, coordinates)
-    moving = moving * torch.rsqrt(SMALLEST_MEAN_SQUARE + moving.square().mean(dim=2, keepdim=True))
     split = moving.shape[1]
+    first, second, third = (weights[f"layer{layer}.weight"].transpose(1, 2) for layer in (1, 2, 3))
     # The time features are equal for all coordinates, so their part of the first product is part of the bias.
-    time = time_features(step)[:, None] @ weights["layer1.weight"][:, split:]  # (particles, 1, 32)
-    bias = time + weights["layer1.bias"][:, None]
-    hidden = torch.baddbmm(bias, moving.transpose(1, 2), weights["layer1.weight"][:, :split]).relu_()
-    hidden = torch.baddbmm(weights["layer2.bias"][:, None], hidden, weights["layer2.weight"]).relu_()
-    output = torch.baddbmm(weights["layer3.bias"][:, None], hidden, weights["layer3.weight"])  # (particles, coords, 2)
-    return output[..., 0] * torch.exp(output[..., 1] * EXPONENT_FACTOR) * STEP_FACTOR
+    time = first[:, :, split:] @ time_features(step)[..., None]  # (particles, 32, 1)
+    # One column a coordinate, biases added in place: `baddbmm` would copy them out first, which took a third of the time.
+    hidden = torch.bmm(first[:, :, :split], moving).add_(time + weights["layer1.bias"][..., None]).relu_()
+    hidden = torch.bmm(second, hidden).add_(weights["layer2.bias"][..., None]).relu_()  # (particles, 32, coordinates)
+    output = torch.bmm(third, hidden).add_(weights["layer3.bias"][..., None])  # (particles, 2, coordinates)
+    return output[:, 0] * torch.exp(output[:, 1] * EXPONENT_FACTOR) * STEP_FACTOR
+
+
+def propose(
+    weights: Mapping[str, Tensor], parameter: Tensor, gradient: Tensor, momenta: Tensor, step: Tensor
+) -> Tensor:
+    """Return what is subtracted from one tensor's coordinates, (particles, coordinates); see the two functions above."""
+    return respond(weights, coordinate_features(parameter, gradient, momenta), step)
 
 
 class MLPOptimizer(torch.optim.Optimizer):

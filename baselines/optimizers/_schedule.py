@@ -15,6 +15,9 @@ import torch
 
 SCHEDULES = ("constant", "cosine", "warmup-linear")
 
+VARIANTS = {schedule: {"schedule": schedule} for schedule in SCHEDULES if schedule != "constant"}
+"""Variants of an optimizer that has a setting `schedule`: rows of their own, because schedules are never mixed in a comparison."""
+
 WARMUP_FRACTION = 0.05
 """Of the horizon: AlgoPerf's baselines warm up over 2 to 10 % (Dahl et al. 2023, arXiv:2306.07179)."""
 

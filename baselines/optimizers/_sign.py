@@ -20,6 +20,9 @@ Rule = Literal["power", "add"]
 
 DECAYS = ("none", "linear", "cosine", "restarts")
 
+VARIANTS = {decay: {"decay": decay} for decay in DECAYS if decay != "none"}
+"""The rules with an internal decay, as variants of the undecayed ones; they have to know the horizon."""
+
 RESTARTS = 20
 """Number of periods n of the restart decay (our choice)."""
 

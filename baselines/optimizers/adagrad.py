@@ -3,7 +3,8 @@
 s <- s + g^2; p <- p - learning rate x g / (sqrt(s) + epsilon). Departures: the sum starts at 0 as in torch (.1 in
 TensorFlow).
 
-Search space: learning rate log-uniform in [1e-4, 10]. It is the same for every task.
+Search space: learning rate log-uniform in [1e-4, 100]: from the lower end of Schmidt et al. 2021 (arXiv:2007.01547) to the upper one of
+DeepOBS (arXiv:1903.05499), because steps shrink as 1 / sqrt(step). It is the same for every task.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ METHOD = OptimizerMethod(
     horizon_aware=False,
     ruleset="tuned",
     search_space={
-        "learning_rate": LogRange(1e-4, 10.0),
+        "learning_rate": LogRange(1e-4, 1e2),
     },
 )
 

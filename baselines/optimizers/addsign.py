@@ -2,8 +2,8 @@
 
 Gradients that agree in sign with their average take longer steps, the others shorter ones. Departures: none in the rule.
 
-Search space: learning rate log-uniform in [1e-5, 1e2], as of SGD; 1 - beta log-uniform in [.01, .5]. The same for
-every task. The paper fixes beta = .9 and alpha = 1, the defaults here.
+Search space: learning rate log-uniform in [1e-5, 1e2], as of SGD; 1 - beta log-uniform in [.01, 1], up to an average that is the
+gradient itself (then signs always agree). The same for every task. The paper fixes beta = .9 and alpha = 1, the defaults here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from nasbench.optimizer_method import LogRange, OptimizerMethod
 
-from ._sign import SignOptimizer
+from ._sign import VARIANTS, SignOptimizer
 
 METHOD = OptimizerMethod(
     title="AddSign",
@@ -23,7 +23,9 @@ METHOD = OptimizerMethod(
     family="hand-designed",
     horizon_aware=False,
     ruleset="tuned",
-    search_space={"learning_rate": LogRange(1e-5, 1e2), "one_minus_beta": LogRange(0.01, 0.5)},
+    search_space={"learning_rate": LogRange(1e-5, 1e2), "one_minus_beta": LogRange(0.01, 1.0, natural=("high",))},
+    variants=VARIANTS,
+    horizon_variants=tuple(VARIANTS),
 )
 
 

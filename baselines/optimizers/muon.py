@@ -5,10 +5,12 @@ AdamW's. The update is scaled to AdamW's root mean square ("match_rms_adamw", Li
 that both share one learning rate and decay.
 
 Departures: all 2-d tensors are orthogonalised, first and last layer included (Jordan gives those to AdamW), because a
-task does not say which they are; convolution kernels go to AdamW (Jordan flattens them).
+task does not say which they are; convolution kernels go to AdamW (Jordan flattens them). Parameters of the `cell-*`
+tasks have 4, 3 or 1 dimensions, those of quadratics and regressions 1: on these tasks every one gets the AdamW part
+(betas .9, .95) alone, and a row of Muon is a row of that.
 
-Search space: learning rate log-uniform in [1e-4, 1]; 1 - momentum log-uniform in [.01, .5]; weight decay log-uniform
-in [1e-4, .1]. The same for every task.
+Search space: learning rate log-uniform in [1e-4, 10] and weight decay log-uniform in [1e-4, 1], AdamW's, whose scale the update has;
+1 - momentum log-uniform in [5e-3, 1], Nesterov's. The same for every task.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ METHOD = OptimizerMethod(
     horizon_aware=False,
     ruleset="tuned",
     search_space={
-        "learning_rate": LogRange(1e-4, 1.0),
-        "one_minus_momentum": LogRange(0.01, 0.5),
-        "weight_decay": LogRange(1e-4, 0.1),
+        "learning_rate": LogRange(1e-4, 10.0),
+        "one_minus_momentum": LogRange(5e-3, 1.0, natural=("high",)),
+        "weight_decay": LogRange(1e-4, 1.0, natural=("low",)),
     },
 )
 

@@ -2,8 +2,10 @@
 
 v <- mu v + g; p <- p - learning rate x (g + mu v). Departures: constant mu (Sutskever et al. raise it over time).
 
-Search space: learning rate log-uniform in [1e-5, 10], 1 - momentum log-uniform in [.01, .5], the parametrisation of
-Choi et al. 2019 (arXiv:1910.05446). It is the same for every task.
+Search space: learning rate log-uniform in [1e-4, 100], 1 - momentum log-uniform in [5e-3, 1], the parametrisation of Choi et al. 2019
+(arXiv:1910.05446), who ask that a space hold the special cases of its rule: at 1 - momentum = 1 this is SGD. Lower ends: Schmidt et
+al. 2021 (arXiv:2007.01547; rates from 1e-4) and AlgoPerf's Nesterov baseline (5e-3 to .3, Dahl et al. 2023, arXiv:2306.07179); upper
+rate: DeepOBS (arXiv:1903.05499). It is the same for every task.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import torch
 
 from nasbench.optimizer_method import LogRange, OptimizerMethod
 
-from ._schedule import Scheduled, follow
+from ._schedule import VARIANTS, Scheduled, follow
 
 METHOD = OptimizerMethod(
     title="Nesterov",
@@ -24,9 +26,11 @@ METHOD = OptimizerMethod(
     horizon_aware=False,
     ruleset="tuned",
     search_space={
-        "learning_rate": LogRange(1e-5, 10.0),
-        "one_minus_momentum": LogRange(0.01, 0.5),
+        "learning_rate": LogRange(1e-4, 1e2),
+        "one_minus_momentum": LogRange(5e-3, 1.0, natural=("high",)),
     },
+    variants=VARIANTS,
+    horizon_variants=tuple(VARIANTS),
 )
 
 

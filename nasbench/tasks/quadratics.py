@@ -4,6 +4,9 @@ An instance is a batch of 128 problems that are optimised at once; its loss is t
 problem. `quadratic-uniform` is what DeepMind released (google-deepmind/learning-to-learn, problems.py): W and y from U(0, 1), start from
 N(0, 0.01^2). `quadratic-gaussian` is what the paper says: W and y from N(0, 1); the start, which it does not give, is the same.
 
+Parameters are one flat vector: the problems of a batch have nothing to do with each other, so that a rule that looks at the shape of a
+tensor must not see a matrix of them (in version 1 Muon orthogonalised across the problems). Coordinatewise rules see no difference.
+
 There are no data, so the four splits are the same number: a seed is the split, and seeds for scores, tuning and meta-training are
 apart (`task.py`).
 """
@@ -31,7 +34,7 @@ class QuadraticTask:
     name: str
     distribution: Literal["uniform", "gaussian"]
     family: str = "quadratic"
-    version: int = 1
+    version: int = 2
     horizon: int = 100
     batch_size: int = 128
     ceiling: float = CEILING
@@ -42,13 +45,18 @@ class QuadraticTask:
         """No fixed data."""
         return {}
 
+    @property
+    def input_digests(self) -> Mapping[str, str]:
+        """No fixed data."""
+        return {}
+
     def instance(self, seed: int) -> QuadraticInstance:
         """Return the problems of a seed."""
         return QuadraticInstance(self, seed)
 
 
 class QuadraticInstance:
-    """128 quadratics; parameters are {"x": (problems, 10)}."""
+    """128 quadratics; parameters are {"x": (problems x 10,)}, problem by problem."""
 
     def __init__(self, task: QuadraticTask, seed: int) -> None:
         self.task = task
@@ -57,7 +65,7 @@ class QuadraticInstance:
         self.matrix = torch.from_numpy(draw((task.batch_size, DIMENSIONS, DIMENSIONS)).astype(np.float32))
         self.offset = torch.from_numpy(draw((task.batch_size, DIMENSIONS)).astype(np.float32))
         start = generator(task.name, task.version, seed, "start")
-        self._start = normal(start, task.batch_size, DIMENSIONS, deviation=0.01).detach()
+        self._start = normal(start, task.batch_size * DIMENSIONS, deviation=0.01).detach()
         self.parameter_count = self._start.numel()
         # Each of the problems is one example of ten parameters.
         self.work_per_step = 2 * task.batch_size * DIMENSIONS
@@ -72,7 +80,8 @@ class QuadraticInstance:
 
     def loss(self, parameters: Parameters, batch: Batch) -> torch.Tensor:
         """Return the mean of |W x - y|^2 over the problems."""
-        product = (self.matrix @ parameters["x"].unsqueeze(-1)).squeeze(-1)  # (problems, 10)
+        points = parameters["x"].view(-1, DIMENSIONS)  # (problems, 10)
+        product = (self.matrix @ points.unsqueeze(-1)).squeeze(-1)  # (problems, 10)
         return (product - self.offset).square().sum(-1).mean()
 
     @torch.no_grad()

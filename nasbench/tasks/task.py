@@ -50,6 +50,8 @@ class Instance(Protocol):
     Attributes:
         parameter_count: number of coordinates.
         work_per_step: (forward + backward passes) x examples x parameters of one gradient.
+        shares_loss: the loss is a function of parameters and batch alone, the same for all instances of the task, so that several
+            instances can be computed in one vectorised call. May be left out: then it is not.
     """
 
     parameter_count: int
@@ -84,6 +86,8 @@ class Task(Protocol):
         ceiling: largest loss that is reported.
         evaluate_every: steps between evaluations; step 0 and the last one are evaluated, too.
         digests: by split, SHA-256 over the examples; {} where there are no fixed data.
+        input_digests: by split, SHA-256 over the inputs alone, whatever their shape and targets, by which tasks that share their
+            images are known; {} where there are no fixed data.
     """
 
     @property
@@ -102,6 +106,8 @@ class Task(Protocol):
     def evaluate_every(self) -> int: ...  # noqa: D102
     @property
     def digests(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def input_digests(self) -> Mapping[str, str]: ...  # noqa: D102
 
     def instance(self, seed: int) -> Instance:
         """Return the problem of a seed >= 0."""
@@ -172,6 +178,16 @@ class Examples:
             found[split] = state.hexdigest()
         return found
 
+    @cached_property
+    def input_digests(self) -> dict[str, str]:
+        """SHA-256 by split over dtype, number and values of the inputs; flattened images have that of the images."""
+        found = {}
+        for split, inputs in self.inputs.items():
+            state = hashlib.sha256(f"{inputs.dtype} {len(inputs)}".encode())
+            state.update(inputs.contiguous().numpy().tobytes())
+            found[split] = state.hexdigest()
+        return found
+
 
 Initialise = Callable[[np.random.Generator], dict[str, torch.Tensor]]
 Forward = Callable[[Parameters, torch.Tensor], torch.Tensor]
@@ -219,6 +235,11 @@ class NetworkTask:
         """SHA-256 of the splits; {} where data are drawn with the instance."""
         return {} if self.examples is None else self.examples().digests
 
+    @property
+    def input_digests(self) -> Mapping[str, str]:
+        """SHA-256 of the splits' inputs; {} where data are drawn with the instance."""
+        return {} if self.examples is None else self.examples().input_digests
+
     def instance(self, seed: int) -> NetworkInstance:
         """Return the training of a seed: its start and its order of examples."""
         return NetworkInstance(self, seed)
@@ -229,6 +250,8 @@ class NetworkInstance:
 
     The last, incomplete batch of an epoch is dropped. A batch size of at least the number of examples means all, always.
     """
+
+    shares_loss = True
 
     def __init__(self, task: NetworkTask, seed: int) -> None:
         self.task = task
