@@ -56,10 +56,10 @@ class L2LRun:
     preprocessing: str
     scale: float
     gradient_factor: float = 1.0
-    episodes: int = 700
+    episodes: int = 1000
     steps: int = 100
     check_every: int = 25
-    held_out: int = 8
+    held_out: int = 20
     seed: int = 0
 
 

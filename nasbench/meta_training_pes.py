@@ -7,7 +7,7 @@ where plain truncated evolution strategies only see the effect of noise within o
 
 Departures: the length of a run is rounded to a multiple of the truncation, so that no run ends inside one (the code
 of google/learned_optimization masks the rest); particles start at random phases by a shorter first run; Adam's rate
-is 1e-3, not 3e-4, for 550 outer steps instead of 10,000s; 8 particles instead of 16; runs of 100 to 500 steps
+is 1e-3, not 3e-4, for 12,000 outer steps (published runs are far longer); 8 particles instead of 16; runs of 100 to 500 steps
 instead of 100 to 10,000.
 """
 
