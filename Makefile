@@ -51,6 +51,7 @@ perf: setup-all ## Measure speed, each figure beside a named alternative in the 
 	$(BIN)/python -m nasbench.perf
 	$(BIN)/python -m nasbench.perf_report
 	$(BIN)/python -m nasbench.perf_pipeline --device $(DEVICE)
+	$(BIN)/python -m nasbench.perf_optimizers
 
 report: setup   ## Make tables and figures again from the recorded runs; VENUE=neurips, icml, jmlr, ...: in its widths and fonts.
 	$(BIN)/nasbench report results/nas-bench-201-all $(if $(VENUE),--venue $(VENUE))
