@@ -11,10 +11,9 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 help:           ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-bench: setup    ## Compare all search strategies on both tables, and optimizers; prints the tables and names the files. RUNS=10: a quick look.
-	$(BIN)/nasbench run nas-bench-201-all $(if $(RUNS),--runs $(RUNS))
-	$(BIN)/nasbench run cell201-mnist1d $(if $(RUNS),--runs $(RUNS))
-	$(BIN)/nasbench run optimizers
+bench: setup    ## Compare all search strategies on both tables, with proxies, transfer and two objectives; optimizers. RUNS=10: a quick look.
+	$(BIN)/nasbench run nas-bench-201-all cell201-mnist1d cell201-mnist1d-proxies cell201-mnist1d-transfer optimizers $(if $(RUNS),--runs $(RUNS))
+	$(BIN)/nasbench run nas-bench-201-pareto --runs $(or $(RUNS),20)
 
 test: setup-all ## Run all tests.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile
@@ -28,14 +27,9 @@ paper: setup    ## All strategies, 500 runs each, resumable.
 	$(BIN)/nasbench run nas-bench-201-all --runs 500
 	$(BIN)/nasbench run cell201-mnist1d --runs 500
 
-compare-more: .venv/.setup-opponents ## Proxies, transfer, two objectives, ten times the budget; our TPE and SMAC beside other libraries'.
-	$(BIN)/nasbench run cell201-mnist1d-proxies
-	$(BIN)/nasbench run cell201-mnist1d-transfer
-	$(BIN)/nasbench run nas-bench-201-long
-	$(BIN)/nasbench run nas-bench-201-pareto
-	$(BIN)/nasbench run nas-bench-201-pareto-latency
-	$(BIN)/nasbench run nas-bench-201-transfer
-	$(BIN)/nasbench run nas-bench-201-opponents
+compare-more: .venv/.setup-opponents ## Two objectives (100 runs), ten times the budget, ablations, transfer; our TPE and SMAC beside other libraries'.
+	$(BIN)/nasbench run nas-bench-201-long nas-bench-201-pareto nas-bench-201-pareto-latency nas-bench-201-transfer nas-bench-201-ablations \
+	  nas-bench-201-opponents
 
 bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves bit for bit.
 	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --sample 12
