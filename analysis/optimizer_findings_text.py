@@ -62,8 +62,8 @@ SCORES = (
 MLP = (
     "The small MLP optimizer of google/learned_optimization was meta-trained here with persistent evolution "
     "strategies for {outer_steps} outer steps, {minutes} minutes on a CPU; the published ones had thousands of "
-    "accelerator hours. Its numbers on this page are those of an under-trained optimizer and say nothing about the "
-    "method. The rule above is applied to every learned optimizer:"
+    "accelerator hours, many more tasks and longer runs. Its numbers on this page are those of a small meta-training, no bound of "
+    "the method. The rule above is applied to every learned optimizer:"
 )
 CAPTIONS = {
     "claims": (
