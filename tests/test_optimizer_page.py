@@ -249,13 +249,13 @@ def test_task_is_chosen_once_for_all_parts(opened):
 def test_lines_are_toggled_and_axes_chosen(opened):
     first = value(opened, LINES)
     assert "Adam" in first
-    assert 5 <= len(first) <= 7
+    assert 5 <= len(first) <= 9
     opened.find_element("css selector", "#toggles input[value=sgd]").click()
     assert set(value(opened, LINES)) == {*first, "SGD"}
     opened.find_element("id", "toggle-none").click()
     assert value(opened, LINES) == []
     opened.find_element("id", "toggle-all").click()
-    assert len(value(opened, LINES)) == 22
+    assert len(value(opened, LINES)) == 25
     choose(opened, "curves-axis", "work")
     assert value(opened, "Math.max(...document.getElementById('curves-figure').data[1].x)") == 100 * 2560
     opened.find_element("id", "curves-log").click()
@@ -273,9 +273,9 @@ def test_leaderboards_sort_and_profiles_and_ladder_are_drawn(opened):
     names = "document.getElementById('profiles-figure').data.map(t => t.name)"
     assert "Muon" in value(opened, names)
     choose(opened, "profiles-ruleset", "self-tuning")
-    assert value(opened, names) == ["L2L (Gaussian quadratics)", "L2L (uniform quadratics)"]
+    assert {"L2L", "L2L (Gaussian quadratics)", "L2L (uniform quadratics)"} <= set(value(opened, names))
     assert "one gradient a step" in opened.find_element("id", "profiles-note").text
-    assert value(opened, "document.getElementById('ladder-figure').data.length") == 4
+    assert value(opened, "document.getElementById('ladder-figure').data.length") == 5
     before = value(opened, "document.getElementById('ladder-figure').data[0].y.join()")
     choose(opened, "ladder-over", "strongest")
     assert value(opened, "document.getElementById('ladder-figure').data[0].y.join()") != before
@@ -286,9 +286,9 @@ def test_data_behind_the_figures(opened):
     rows = value(opened, "Object.fromEntries(Object.entries(csv).map(([name, make]) => [name, make()[1]]))")
     assert {len(set(map(len, each))) for each in rows.values()} == {1}
     assert rows["ladder"][0][0] == "optimizer"
-    assert len(rows["ladder"]) == 1 + 4 * 17
-    assert len(rows["leaderboard"]) == 1 + 22
-    assert len(rows["curves"]) == 1 + 22 * 101
+    assert len(rows["ladder"]) == 1 + 5 * (17 + 3 * 2)  # three tasks have two further horizons
+    assert len(rows["leaderboard"]) == 1 + 25
+    assert len(rows["curves"]) == 1 + 25 * 101
 
 
 @pytest.mark.slow

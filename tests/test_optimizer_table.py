@@ -396,7 +396,7 @@ def test_shipped_protocol_is_sound():
     for task in (task for task in tasks if tasks[task].horizons):
         assert len({key.seed for key in plan.scored_runs(task, "adam", 0) if key.horizon == 5}) >= 10
     for name in ("quadratic-uniform", "quadratic-gaussian"):
-        assert (tasks[name].trials, tasks[name].tuning_seeds, tasks[name].scored_seeds) == (200, 1, 30)
+        assert (tasks[name].trials, tasks[name].tuning_seeds, tasks[name].scored_seeds) == (200, 5, 30)
     # The generalization study compares baselines across its tasks: none is tuned harder than another.
     study = ("digits-sigmoid", "digits-relu", "digits-sigmoid-40", "digits-sigmoid-2-layers")
     assert len({(tasks[name].trials, tasks[name].tuning_seeds) for name in study}) == 1
