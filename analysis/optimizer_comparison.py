@@ -226,10 +226,6 @@ def _envelope(table: OptimizerTable, task: str, name: str) -> FloatArray:
     return smooth(table.tasks[task], found[1], found[0])
 
 
-def _fall(curve: FloatArray) -> FloatArray:
-    return scores.lower_envelope(curve[None])
-
-
 def _score(
     table: OptimizerTable,
     task: str,
@@ -260,8 +256,8 @@ def _score(
         times=np.full(len(curves), np.nan) if target is None else scores.time_to_target(smoothed / scales, steps, target.loss),
         work_per_step=float(np.nanmean(runs.work_per_step)),
         seconds_per_step=float(np.nanmedian(runs.seconds_per_step)),
-        speed_up=float("nan") if envelope is None else scores.speed_up(mean_curve, _fall(envelope.mean(axis=0)), steps),
-        equivalent=missing if envelope is None else scores.baseline_steps(float(mean_curve.min()), _fall(envelope.mean(axis=0)), steps),
+        speed_up=float("nan") if envelope is None else float(scores.speed_up(mean_curve, envelope.mean(axis=0), steps)),
+        equivalent=missing if envelope is None else scores.baseline_steps(float(mean_curve.min()), envelope.mean(axis=0), steps),
         diverged=int(np.sum(runs.status != "ok")),
         tuning=_tuning(table, task, name),
         overlap=seen,
@@ -339,8 +335,7 @@ def _speed(
     for column, (task, rows) in enumerate(zip(tasks, drawn, strict=True)):
         steps = scored[task, name].steps
         ours, theirs = (scored[task, each].smooth[rows[:SPEED_RESAMPLES]].mean(axis=1) for each in (name, frozen))
-        for place in range(SPEED_RESAMPLES):
-            replicates[place, column] = scores.speed_up(ours[place], _fall(theirs[place]), steps)
+        replicates[:, column] = scores.speed_up(ours, theirs, steps)
     low, high = statistics.percentile_interval(scores.geometric_mean(replicates, axis=1))
     return Estimate(value, float(low), float(high))
 

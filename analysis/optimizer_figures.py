@@ -22,7 +22,7 @@ from .style import BLACK, COLOURS, DASHES, TEXT_WIDTH, LineStyle, logarithmic
 MOST_LINES = 6  # a panel
 COLUMNS = 3
 LABEL_SIZE = 5.0  # points
-LABEL_ROOM = 0.56  # share of a panel's width, right of the last step, for names
+LABEL_ROOM = 0.64  # share of a panel's width, right of the last step, for names
 SHORT = (
     (", cosine", ", cos."),
     (", warmup linear", ", lin."),
@@ -122,6 +122,7 @@ def learning_curves(comparison: OptimizerComparison, group: Group) -> Figure:
         axes.set_yscale("log")
         axes.set_ylim(lowest * 0.85, highest)
         logarithmic(axes, "y")
+        axes.minorticks_off()  # as in all small panels
         name_ends(axes, ends, comparison, styles, horizon, log=True)
         axes.set_title(task_title(task), loc="left")
         axes.xaxis.set_major_locator(FixedLocator([0, horizon / 2, horizon]))
@@ -213,9 +214,10 @@ def tuning_figure(comparison: OptimizerComparison, group: Group) -> Figure:
         low, high = axes.get_ylim()
         axes.set_ylim(low, high)
         logarithmic(axes, "y")
+        axes.minorticks_off()  # as in all small panels
         name_ends(axes, ends, comparison, styles, float(most), first=1.0, log=True)
         axes.set_title(task_title(task), loc="left")
-        axes.xaxis.set_major_locator(FixedLocator([tick for tick in (1, 2, 4, 6, 8, 12, 20, 35, 50) if tick <= most]))
+        axes.xaxis.set_major_locator(FixedLocator(sorted({1, most // 2, most})))
         if place % COLUMNS == 0:
             axes.set_ylabel("expected test loss")
         if place >= len(tasks) - COLUMNS:

@@ -11,7 +11,7 @@ Departures:
   smoothed alike; its memory is a twentieth of the task's own horizon, exp(-1 / (.05 x horizon)) a step (.95 would be half of a run of
   40), and it is divided by the sum of its weights, so that it does not lean on the first loss. Tasks whose steps take all examples are
   not smoothed: their curves have no noise of batches.
-- The envelope is of the tuned baseline on the same seeds (`optimizer_comparison.py` says why).
+- The baseline's curve is its tuned setting's on the same seeds, not an envelope over settings (`optimizer_comparison.py` says why).
 - A target is the upper of the two middle values where seeds are even, so that the run that set it reaches it.
 - Where a seed draws the problem itself, curves are divided by the lowest loss of any target setter on that seed first: a target in
   losses would be a target for the easy seeds.
@@ -24,6 +24,7 @@ Smaller values are better everywhere here: all inputs are losses or times.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import comb, exp
 from typing import NamedTuple, TypeAlias
 
@@ -178,13 +179,9 @@ def profile_score(ratios: FloatArray, largest: float = LARGEST_RATIO) -> FloatAr
     return np.asarray(np.mean(np.clip(largest - ratios, 0.0, largest - 1.0), axis=1) / (largest - 1.0))
 
 
-def lower_envelope(trials: FloatArray) -> FloatArray:
-    """Return the smallest loss that any setting has reached up to each evaluation.
-
-    Args:
-        trials: smoothed mean curve of each setting, shape (trials, evaluations).
-    """
-    return np.asarray(np.minimum.accumulate(np.min(trials, axis=0)), dtype=np.float64)
+def lowest_so_far(curves: FloatArray) -> FloatArray:
+    """Return the smallest loss of each curve, (..., evaluations), up to each evaluation."""
+    return np.asarray(np.minimum.accumulate(curves, axis=-1), dtype=np.float64)
 
 
 class BaselineSteps(NamedTuple):
@@ -194,40 +191,47 @@ class BaselineSteps(NamedTuple):
     saturated: bool
 
 
-def baseline_steps(loss: float, envelope: FloatArray, steps: Steps) -> BaselineSteps:
-    """Return when a falling envelope first reaches a loss, linear between evaluations.
+def baseline_steps(loss: float, baseline: FloatArray, steps: Steps) -> BaselineSteps:
+    """Return when a baseline first reaches a loss, linear between its lowest losses so far.
 
     Args:
         loss: what is to be reached.
-        envelope: shape (evaluations,), never rising.
+        baseline: smoothed mean curve, shape (evaluations,).
         steps: shape (evaluations,).
     """
-    reached = np.flatnonzero(envelope <= loss)
-    if not reached.size:
-        return BaselineSteps(float(steps[-1]), True)
-    place = int(reached[0])
-    if place == 0:
-        return BaselineSteps(float(steps[0]), False)
-    above, below = float(envelope[place - 1]), float(envelope[place])
-    share = (above - loss) / (above - below)
-    return BaselineSteps(float(steps[place - 1] + share * (steps[place] - steps[place - 1])), False)
+    falling = lowest_so_far(baseline)
+    return BaselineSteps(float(_steps_to(np.asarray(loss), falling, steps)), bool(falling[-1] > loss))
 
 
-def speed_up(curve: FloatArray, envelope: FloatArray, steps: Steps) -> float:
+def _steps_to(losses: FloatArray, falling: FloatArray, steps: Steps) -> FloatArray:
+    """Return when each falling curve, (..., evaluations), first reaches its loss, (...), linear between evaluations; at most its end."""
+    reached = falling <= losses[..., None]
+    place = np.argmax(reached, axis=-1)
+    before = np.maximum(place - 1, 0)
+    above, below = (np.take_along_axis(falling, at[..., None], axis=-1)[..., 0] for at in (before, place))
+    share = (above - losses) / np.where(above > below, above - below, 1.0)  # where it is the first, share counts nothing
+    between = steps[before] + share * (steps[place] - steps[before])
+    return np.asarray(np.where(reached[..., -1], between, steps[-1]), dtype=np.float64)
+
+
+def speed_up(curve: FloatArray, baseline: FloatArray, steps: Steps) -> FloatArray:
     """Return how many times faster than the baseline a curve is, by the loss where the worse of the two ends.
 
     Steps that the baseline needs to that loss over steps that the curve needs. 1 for the baseline itself, also where its lowest loss is
     not its last; with the two exchanged it is one over it.
 
     Args:
-        curve: smoothed mean curve, shape (evaluations,).
-        envelope: of the baseline, on the same steps.
+        curve: smoothed mean curves, shape (..., evaluations).
+        baseline: the baseline's on the same steps, the same shape.
         steps: shape (evaluations,).
+
+    Returns:
+        Shape (...).
     """
-    best = np.minimum.accumulate(curve)
-    loss = float(max(best[-1], envelope[-1]))
-    theirs, own = (max(baseline_steps(loss, each, steps).steps, 1.0) for each in (envelope, best))
-    return theirs / own
+    best, base = lowest_so_far(curve), lowest_so_far(baseline)
+    losses = np.maximum(best[..., -1], base[..., -1])
+    theirs, own = (np.maximum(_steps_to(losses, each, steps), 1.0) for each in (base, best))
+    return np.asarray(theirs / own)
 
 
 def geometric_mean(values: FloatArray, axis: int = 0) -> FloatArray:
@@ -266,11 +270,17 @@ def tuning_curve(selected_on: FloatArray, reported: FloatArray, *, ordered: bool
         chosen = [int(np.argmin(selected_on[:count])) for count in range(1, number + 1)]
         return np.asarray(reported[chosen], dtype=np.float64)
     ranked = reported[np.argsort(selected_on, kind="stable")]
+    return np.asarray(_chances(number) @ ranked, dtype=np.float64)
+
+
+@lru_cache(maxsize=16)
+def _chances(number: int) -> FloatArray:
+    """Return how likely the trial of rank i is the best of n of `number`, shape (n from 1, ranks)."""
     chances = [
         [comb(number - 1 - rank, count - 1) / comb(number, count) for rank in range(number)]
         for count in range(1, number + 1)
     ]
-    return np.asarray(np.array(chances) @ ranked, dtype=np.float64)
+    return np.array(chances)
 
 
 def after_trials(curve: FloatArray, counts: Sequence[int]) -> list[float]:

@@ -94,16 +94,16 @@ def test_score_is_the_integral_of_the_profile(ratios):
 
 
 def test_baseline_steps_inverts_and_saturates():
-    steps, envelope = np.array([0, 10, 30]), np.array([4.0, 2.0, 1.0])
-    assert scores.baseline_steps(3.0, envelope, steps) == (5.0, False)
-    assert scores.baseline_steps(1.5, envelope, steps) == (20.0, False)
-    assert scores.baseline_steps(9.0, envelope, steps) == (0.0, False)
-    assert scores.baseline_steps(0.5, envelope, steps) == (30.0, True)
+    steps, curve = np.array([0, 10, 20, 30]), np.array([4.0, 2.0, 3.0, 1.0])
+    assert scores.baseline_steps(3.0, curve, steps) == (5.0, False)
+    assert scores.baseline_steps(1.5, curve, steps) == (25.0, False)  # halfway from the lowest loss so far, 2
+    assert scores.baseline_steps(9.0, curve, steps) == (0.0, False)
+    assert scores.baseline_steps(0.5, curve, steps) == (30.0, True)
 
 
-def test_envelope():
-    trials = np.array([[4.0, 3.0, 3.5], [4.0, 5.0, 1.0]])
-    assert scores.lower_envelope(trials).tolist() == [4.0, 3.0, 1.0]
+def test_lowest_so_far():
+    curves = np.array([[4.0, 3.0, 3.5], [4.0, 5.0, 1.0]])
+    assert scores.lowest_so_far(curves).tolist() == [[4.0, 3.0, 3.0], [4.0, 4.0, 1.0]]
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 1.0, 2.0, 4.0])
@@ -116,11 +116,12 @@ def test_speed_up_of_a_curve_that_runs_faster_by_a_factor(factor):
 def test_speed_up_of_a_curve_over_itself_is_one_where_it_rises_again():
     steps = np.array([0, 10, 20, 30, 40])
     curve = np.array([5.0, 2.0, 1.0, 3.0, 4.0])
-    envelope = scores.lower_envelope(curve[None])
-    assert scores.speed_up(curve, envelope, steps) == 1.0
+    assert scores.speed_up(curve, curve, steps) == 1.0
     other = np.array([5.0, 1.0, 0.5, 0.5, 0.5])  # reaches 1 at step 10, the baseline at 20
-    assert scores.speed_up(other, envelope, steps) == 2.0
-    assert scores.speed_up(curve, scores.lower_envelope(other[None]), steps) == 0.5
+    assert scores.speed_up(other, curve, steps) == 2.0
+    assert scores.speed_up(curve, other, steps) == 0.5
+    both = scores.speed_up(np.stack([other, curve]), np.stack([curve, other]), steps)
+    assert both.tolist() == [2.0, 0.5]
 
 
 def test_geometric_mean_has_a_floor():

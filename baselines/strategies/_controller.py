@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Taken = tuple[Floats | None, Floats, Floats, Floats, Floats]
+"""What the backward pass of a layer at a step needs; `Trace` says what."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Trace:
         log_probability: shape (n, T), of each decision given those before it.
         entropy: shape (n, T), of each step's distribution, in nats.
         log_softmax: per step, shape (n, V).
-        steps: per step and layer: input, previous hidden and cell state, gates, new cell state.
+        steps: per step and layer: input (None for the first layer: a row of the embedding), previous hidden and cell state, gates,
+            tanh of the new cell state.
         tops: per step, the last layer's output, shape (n, H).
     """
 
@@ -59,7 +62,7 @@ class Trace:
     log_probability: Floats
     entropy: Floats
     log_softmax: list[Floats]
-    steps: list[list[tuple[Floats, Floats, Floats, Floats, Floats]]]
+    steps: list[list[Taken]]
     tops: list[Floats]
 
 
@@ -120,22 +123,29 @@ def _forward(controller: Controller, uniform: Floats | None, given: Ints | None)
     decisions = np.zeros((count, length), dtype=np.int64)
     log_probability, entropy = np.zeros((count, length)), np.zeros((count, length))
     state = [(np.zeros((count, hidden)), np.zeros((count, hidden))) for _ in range(layers)]
-    log_softmax, steps, tops = [], [], []
+    log_softmax: list[Floats] = []
+    steps: list[list[Taken]] = []
+    tops: list[Floats] = []
+    # Few rows of the embedding, each entered by many architectures: their products with the weights are made once.
+    entered = controller.embedding @ controller.input_weights[0]  # (T, V, 4 H)
     for step in range(length):
-        value = controller.embedding[step, decisions[:, step - 1] if step else np.zeros(count, dtype=np.int64)]
-        taken = []
+        value: Floats | None = None
+        taken: list[Taken] = []
         for layer in range(layers):
             before, cell = state[layer]
-            raw = value @ controller.input_weights[layer] + before @ controller.hidden_weights[layer]
-            gates = raw + controller.gate_biases[layer]  # (n, 4 H)
+            raw = entered[step, _before(decisions, step)] if value is None else value @ controller.input_weights[layer]
+            gates = raw + before @ controller.hidden_weights[layer]
+            gates += controller.gate_biases[layer]  # (n, 4 H)
             gates[:, 2 * hidden : 3 * hidden] *= 2.0  # tanh(x) = 2 sigmoid(2 x) - 1: one exponential for all gates
             gates = 1.0 / (1.0 + np.exp(-gates))
             gates[:, 2 * hidden : 3 * hidden] = 2.0 * gates[:, 2 * hidden : 3 * hidden] - 1.0
-            inlet, forget, fresh, outlet = np.split(gates, 4, axis=1)
+            inlet, forget, fresh, outlet = _quarters(gates)
             following = forget * cell + inlet * fresh
-            taken.append((value, before, cell, gates, following))
-            value = outlet * np.tanh(following)
+            tanh = np.tanh(following)
+            taken.append((value, before, cell, gates, tanh))
+            value = outlet * tanh
             state[layer] = (value, following)
+        assert value is not None, "there is at least one layer"
         logits = value @ controller.output_weights[step] + controller.output_biases[step]
         logits[:, controller.closed[step]] = -np.inf
         logits -= logits.max(axis=1, keepdims=True)
@@ -172,6 +182,8 @@ def backward(controller: Controller, trace: Trace, by_log_probability: Floats, b
     rows = np.arange(count)
     by_hidden = [np.zeros((count, hidden)) for _ in range(layers)]
     by_cell = [np.zeros((count, hidden)) for _ in range(layers)]
+    by_gates = np.empty((layers, length, count, 4 * hidden))
+    by_entered = np.empty((length, len(controller.closed[0]), 4 * hidden))
     for step in range(length - 1, -1, -1):
         logarithm = trace.log_softmax[step]
         probability = np.exp(logarithm)
@@ -183,29 +195,42 @@ def backward(controller: Controller, trace: Trace, by_log_probability: Floats, b
         gradient.output_biases[step] += by_logits.sum(axis=0)
         by_value = by_logits @ controller.output_weights[step].T
         for layer in range(layers - 1, -1, -1):
-            value, before, cell, gates, following = trace.steps[step][layer]
-            inlet, forget, fresh, outlet = np.split(gates, 4, axis=1)
-            tanh = np.tanh(following)
+            _, _, cell, gates, tanh = trace.steps[step][layer]
+            inlet, forget, fresh, outlet = _quarters(gates)
             by_value = by_value + by_hidden[layer]
             by_following = by_cell[layer] + by_value * outlet * (1.0 - tanh**2)
-            by_gates = np.concatenate(
-                [
-                    by_following * fresh * inlet * (1.0 - inlet),
-                    by_following * cell * forget * (1.0 - forget),
-                    by_following * inlet * (1.0 - fresh**2),
-                    by_value * tanh * outlet * (1.0 - outlet),
-                ],
-                axis=1,
-            )
-            gradient.input_weights[layer][...] += value.T @ by_gates
-            gradient.hidden_weights[layer][...] += before.T @ by_gates
-            gradient.gate_biases[layer][...] += by_gates.sum(axis=0)
-            by_hidden[layer] = by_gates @ controller.hidden_weights[layer].T
+            by_inlet, by_forget, by_fresh, by_outlet = _quarters(by_gates[layer, step])
+            np.multiply(by_following * fresh * inlet, 1.0 - inlet, out=by_inlet)
+            np.multiply(by_following * cell * forget, 1.0 - forget, out=by_forget)
+            np.multiply(by_following * inlet, 1.0 - fresh**2, out=by_fresh)
+            np.multiply(by_value * tanh * outlet, 1.0 - outlet, out=by_outlet)
+            by_hidden[layer] = by_gates[layer, step] @ controller.hidden_weights[layer].T
             by_cell[layer] = by_following * forget
-            by_value = by_gates @ controller.input_weights[layer].T
-        entered = trace.decisions[:, step - 1] if step else np.zeros(count, dtype=np.int64)
-        np.add.at(gradient.embedding[step], entered, by_value)
+            if layer:
+                by_value = by_gates[layer, step] @ controller.input_weights[layer].T
+        chosen = _before(trace.decisions, step) == np.arange(len(controller.closed[step]))[:, None]  # (V, n)
+        by_entered[step] = chosen.astype(np.float64) @ by_gates[0, step]
+    for layer in range(layers):  # all steps at once: the weights' gradients are written once instead of T times
+        every = by_gates[layer].reshape(-1, 4 * hidden)
+        gradient.hidden_weights[layer][...] = np.concatenate([taken[layer][1] for taken in trace.steps]).T @ every
+        gradient.gate_biases[layer][...] = every.sum(axis=0)
+        if layer:
+            values = [value for value, *_ in (taken[layer] for taken in trace.steps) if value is not None]
+            gradient.input_weights[layer][...] = np.concatenate(values).T @ every
+    gradient.input_weights[0][...] = controller.embedding.reshape(-1, hidden).T @ by_entered.reshape(-1, 4 * hidden)
+    gradient.embedding[...] = by_entered @ controller.input_weights[0].T
     return gradient.parameters
+
+
+def _before(decisions: Ints, step: int) -> Ints:
+    """Return the decisions of the step before, shape (n,); 0 at the first."""
+    return decisions[:, step - 1] if step else np.zeros(len(decisions), dtype=np.int64)
+
+
+def _quarters(gates: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return views of the four gates, shape (n, H) each."""
+    hidden = gates.shape[1] // 4
+    return gates[:, :hidden], gates[:, hidden : 2 * hidden], gates[:, 2 * hidden : 3 * hidden], gates[:, 3 * hidden :]
 
 
 @dataclass
