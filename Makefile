@@ -12,8 +12,8 @@ help:           ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 bench: setup    ## Compare all search strategies on both tables, with proxies, transfer and two objectives; optimizers. RUNS=10: a quick look.
-	$(BIN)/nasbench run nas-bench-201-all cell201-mnist1d cell201-mnist1d-proxies cell201-mnist1d-transfer optimizers $(if $(RUNS),--runs $(RUNS))
-	$(BIN)/nasbench run nas-bench-201-pareto --runs $(or $(RUNS),20)
+	$(BIN)/nasbench run nas-bench-201-all nas-bench-201-pareto:20 cell201-mnist1d cell201-mnist1d-proxies cell201-mnist1d-transfer optimizers \
+	  $(if $(RUNS),--runs $(RUNS))
 
 test: setup-all ## Run all tests.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile

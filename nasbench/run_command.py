@@ -62,7 +62,7 @@ def with_options(protocol: Protocol, runs: int | None, strategies: list[str]) ->
     changes: dict[str, Any] = {"entrants": tuple(entrants)}
     if runs is not None:
         if runs < 1:
-            raise ProtocolError(f"--runs is {runs}, must be at least 1")
+            raise ProtocolError(f"runs is {runs}, must be at least 1")
         changes |= {
             "runs": runs,
             "entrants": tuple(msgspec.structs.replace(entrant, runs=None) for entrant in entrants),

@@ -1,6 +1,7 @@
 """`nasbench run A B ...`: one protocol, or several one after the other, each report made beside the runs of the next one.
 
-Runs keep all processes busy, reports a single one: made beside the runs they cost hardly any time.
+Runs keep all processes busy, a report a single one: made beside the runs they cost hardly any time. The last ones, which no runs are
+left for, are made side by side.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Argument = TypeVar("Argument")
 Said = tuple[str, int]
 """What a command printed, and its exit code."""
 
+REPORTS = 2  # at a time, of some 500 MB each
+
 
 def run_protocols(options: argparse.Namespace) -> int:
     """Carry out what the command line of `nasbench run` names; return 1 if an entrant failed.
@@ -32,12 +35,28 @@ def run_protocols(options: argparse.Namespace) -> int:
     """
     if len(options.protocols) > 1:
         return run_several(options)
-    (options.protocol,) = options.protocols
+    options.protocol, options.runs = name_and_runs(options.protocols[0], options.runs)
     if protocol_kind(find_protocol(options.protocol)) == "optimizers":
         return _optimizers(options)
     if options.optimizer:
         raise ValueError("--optimizer is for a protocol of optimizers; of a strategy it is --strategy")
     return run_protocol(options)
+
+
+def name_and_runs(reference: str, runs: int | None) -> tuple[str, int | None]:
+    """Return the protocol that a word of the command line names, and the runs of every entrant that were asked for.
+
+    Args:
+        reference: name or file of a protocol, or `NAME:RUNS`.
+        runs: of `--runs`, which goes before those in the word; None without it.
+
+    >>> name_and_runs("nas-bench-201-pareto:20", None), name_and_runs("nas-bench-201", None)
+    (('nas-bench-201-pareto', 20), ('nas-bench-201', None))
+    """
+    name, colon, number = reference.rpartition(":")
+    if not colon or not number.isdecimal():
+        return reference, runs
+    return name, int(number) if runs is None else runs
 
 
 def run_several(options: argparse.Namespace) -> int:
@@ -46,22 +65,29 @@ def run_several(options: argparse.Namespace) -> int:
     Args:
         options: of `nasbench run`; `--runs` is for protocols of strategies and leaves those of optimizers as they are.
 
+    A report is printed when a protocol has been carried out and it is done, so that long ones may come after later ones.
+
     Raises:
-        ProtocolError: a protocol is named twice, or an entrant of one's own is added, which belongs to one protocol.
+        ProtocolError: a protocol is named twice, an entrant of one's own is added, which belongs to one protocol, or runs are asked for
+            of a protocol of optimizers.
     """
-    names = options.protocols
-    if len(set(names)) < len(names):
-        raise ProtocolError(f"protocols {names} name one of them twice")
+    runs = dict(name_and_runs(reference, options.runs) for reference in options.protocols)
+    names = list(runs)
+    if len(names) < len(options.protocols):
+        raise ProtocolError(f"protocols {options.protocols} name one of them twice")
     if options.strategy or options.optimizer:
         raise ProtocolError(f"--strategy and --optimizer go with one protocol, not with {len(names)}")
     kinds = {name: protocol_kind(find_protocol(name)) for name in names}
+    for name in names:
+        if kinds[name] == "optimizers" and runs[name] != options.runs:
+            raise ProtocolError(f"{name}:{runs[name]}: a protocol of optimizers has no runs to be set; say {name}")
     codes: list[int] = []
     said: dict[str, Future[Said]] = {}
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as beside:
+    with ProcessPoolExecutor(REPORTS, mp_context=multiprocessing.get_context("spawn")) as beside:
         for name in (name for name in names if kinds[name] == "optimizers"):  # look-ups and a report
             said[name] = beside.submit(captured, _optimizers, _with(options, protocol=name, runs=None))
         for name in (name for name in names if kinds[name] != "optimizers"):
-            folder, code = carry_out_protocol(_with(options, protocol=name))
+            folder, code = carry_out_protocol(_with(options, protocol=name, runs=runs[name]))
             codes.append(code)
             codes += [tell(said.pop(each)) for each in names if each in said and said[each].done()]
             if not options.no_report:

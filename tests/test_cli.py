@@ -231,7 +231,25 @@ def test_run_carries_out_several_protocols_and_prints_their_reports_in_order(cap
     assert main(["run", str(first), str(second), "--workers", "1", "--runs", "3", "--no-report"]) == 0
     assert capsys.readouterr().out.count("12 were there already") == 2
     assert "name one of them twice" in complaint(capsys, "run", str(first), str(first))
+    assert "name one of them twice" in complaint(capsys, "run", str(first), f"{first}:2")
     assert "go with one protocol, not with 2" in complaint(capsys, "run", str(first), str(second), "--strategy", "x.py")
+
+
+def test_run_takes_a_number_of_runs_with_the_name_of_a_protocol(capsys, tmp_path):
+    first = write_protocol(tmp_path)
+    second = tmp_path / "second.toml"
+    second.write_text(first.read_text().replace('name = "small"', 'name = "other"'))
+    folder = tmp_path / "r"
+    arguments = ["--workers", "1", "--no-report", "--results", str(folder)]
+    assert main(["run", f"{first}:2", str(second), *arguments]) == 0
+    assert "8 runs computed in " in capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == ["other", "small-2-runs"]
+    assert main(["run", f"{first}:1", *arguments]) == 0
+    assert "4 runs computed in " in capsys.readouterr().out
+    assert main(["run", f"{first}:1", *arguments, "--runs", "3"]) == 0  # goes before
+    assert "12 runs computed in " in capsys.readouterr().out
+    assert "runs is 0, must be at least 1" in complaint(capsys, "run", f"{first}:0", *arguments)
+    assert "optimizers:5: a protocol of optimizers has no runs" in complaint(capsys, "run", "optimizers:5", str(first), *arguments)
 
 
 def test_run_takes_strategies_of_ones_own(capsys, tmp_path):
@@ -261,7 +279,7 @@ def test_run_says_which_entrant_failed_and_ends_with_1(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
-        (PROTOCOL, ["--runs", "0"], "--runs is 0, must be at least 1"),
+        (PROTOCOL, ["--runs", "0"], "runs is 0, must be at least 1"),
         (PROTOCOL, ["--workers", "0"], "workers is 0, must be at least 1"),
         (PROTOCOL, ["--strategy", "random.py"], "strategy random.py: the protocol has an entrant 'random' already"),
         (
