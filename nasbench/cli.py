@@ -80,8 +80,8 @@ def make_parser() -> argparse.ArgumentParser:
         "protocols",
         nargs="+",
         metavar="protocol",
-        help="name of a protocol that comes with the package, or a TOML file; NAME:20 for 20 runs of every entrant. Of several, each report "
-        "is made beside the runs of the next",
+        help="name of a protocol that comes with the package, or a TOML file; NAME:20: with 20 runs of every entrant. Of several, each "
+        "report is made beside the runs of the next",
     )
     sub.add_argument(
         "--results", type=Path, default=Path("results"), help="folder that holds the results folders (default: results)"
@@ -90,7 +90,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores); moves no bit"
     )
     sub.add_argument(
-        "--runs", type=int, help="runs of every entrant of every protocol, instead of the protocol's own; results/PROTOCOL-N-runs"
+        "--runs",
+        type=int,
+        help="runs of every entrant of every protocol, instead of the protocol's own; results/PROTOCOL-N-runs",
     )
     sub.add_argument(
         "--strategy", action="append", default=[], metavar="FILE.py", help="a strategy of your own as a further entrant"

@@ -249,7 +249,9 @@ def test_run_takes_a_number_of_runs_with_the_name_of_a_protocol(capsys, tmp_path
     assert main(["run", f"{first}:1", *arguments, "--runs", "3"]) == 0  # goes before
     assert "12 runs computed in " in capsys.readouterr().out
     assert "runs is 0, must be at least 1" in complaint(capsys, "run", f"{first}:0", *arguments)
-    assert "optimizers:5: a protocol of optimizers has no runs" in complaint(capsys, "run", "optimizers:5", str(first), *arguments)
+    assert "optimizers:5: a protocol of optimizers has no runs" in complaint(
+        capsys, "run", "optimizers:5", str(first), *arguments
+    )
 
 
 def test_run_takes_strategies_of_ones_own(capsys, tmp_path):
