@@ -28,8 +28,8 @@ paper: setup    ## All strategies, 500 runs each, resumable.
 	$(BIN)/nasbench run cell201-mnist1d --runs 500
 
 compare-more: .venv/.setup-opponents ## Two objectives (100 runs), ten times the budget, ablations, transfer; our TPE and SMAC beside other libraries'.
-	$(BIN)/nasbench run nas-bench-201-long nas-bench-201-pareto nas-bench-201-pareto-latency nas-bench-201-transfer nas-bench-201-ablations \
-	  nas-bench-201-opponents
+	$(BIN)/nasbench run nas-bench-201-long nas-bench-201-pareto nas-bench-201-pareto-latency nas-bench-201-transfer \
+	  nas-bench-201-from-mnist1d nas-bench-201-ablations nas-bench-201-opponents
 
 bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves bit for bit.
 	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --sample 12

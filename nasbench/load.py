@@ -86,7 +86,7 @@ class Method:
         family: one of `FAMILIES`.
         fidelities: asks for several numbers of epochs; otherwise for the highest alone.
         asynchronous: yields `Submit`, so that it needs no waiting for a batch.
-        extra: name of the optional dependencies it needs (`pip install nasbench-live[extra]`), or None.
+        extra: name of the optional dependencies it needs (`pip install '.[extra]'` in the checkout), or None.
         variants: named published settings: name -> {setting: value}. The defaults are a published choice themselves.
 
     Raises:

@@ -7,13 +7,12 @@ source's validation results are read, and a data set can't be its own source. Wh
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from nasbench.protocol import Problem, ProtocolError, WarmStart
 from nasbench.sealed import open_table
 from nasbench.table import Table
+from nasbench.table_file import shipped_tables, table_file
 
 
 def best_architectures(table: Table, dataset: str, count: int) -> tuple[str, ...]:
@@ -42,16 +41,11 @@ def source_table(start: WarmStart, target: Table) -> Table:
     """Open the table that a warm start names; without a name it is the protocol's own."""
     if not start.table:
         return target
-    import nasbench.data
-
-    shipped = Path(nasbench.data.__path__[0]) / f"{start.table}.h5"
-    own = Path(start.table)
-    path = shipped if shipped.is_file() else own
-    if not path.is_file():
-        names = sorted(file.stem for file in shipped.parent.glob("*.h5"))
+    path = table_file(start.table)
+    if path is None:
         raise ProtocolError(
-            f"warm_start.table: {start.table!r} is neither a table that comes with the package ({names}) nor a file beside "
-            "the protocol"
+            f"warm_start.table: {start.table!r} is neither a table that comes with the package ({list(shipped_tables())}) "
+            "nor a file beside the protocol"
         )
     return open_table(path)
 

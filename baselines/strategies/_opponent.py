@@ -42,7 +42,7 @@ def needed(module: str, distribution: str, release: str) -> ModuleType:
     found = installed_version(distribution)
     if found == ABSENT:
         raise OpponentError(
-            f"{distribution} is not installed; this opponent needs it: pip install 'nasbench-live[opponents]'"
+            f"{distribution} is not installed; this opponent needs it: pip install '.[opponents]' in the checkout"
         )
     if release != found:
         raise SettingError(
