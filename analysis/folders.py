@@ -130,6 +130,7 @@ def differing(first: Experiment, second: Experiment) -> list[str]:
         "cost digest": (first.table.cost_digest[:16], second.table.cost_digest[:16]),
         "nasbench-live": (first.provenance.get("nasbench"), second.provenance.get("nasbench")),
         "packages": (first.provenance.get("packages"), second.provenance.get("packages")),
+        "kernels of numpy and BLAS": (first.provenance.get("kernels"), second.provenance.get("kernels")),
     }
     notes = [f"{name}: {one} and {two}" for name, (one, two) in pairs.items() if one != two]
     for name, declared in first.entrants.items():

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from threadpoolctl import threadpool_info
+
 from nasbench import __version__
 
 PACKAGES = ("numpy", "scipy", "pandas", "h5py", "matplotlib", "msgspec", "torch", "torchvision")
@@ -26,6 +29,7 @@ def provenance() -> dict[str, Any]:
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
+        "kernels": kernels(),
         "cores": os.cpu_count(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -47,6 +51,13 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+def kernels() -> dict[str, str]:
+    """Return which kernels numpy and its OpenBLAS chose for this processor: others move last bits, and so searches that fit models."""
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])  # what is empty is left out
+    blas = {library["architecture"] for library in threadpool_info() if library["internal_api"] == "openblas"}
+    return {"blas": "+".join(sorted(blas)), "numpy": "+".join(found)}
 
 
 def code_state() -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 
 import nasbench
 from nasbench import provenance as module
-from nasbench.provenance import code_state, files_digest, processor, provenance
+from nasbench.provenance import code_state, files_digest, kernels, processor, provenance
 
 
 def test_versions_and_hardware():
@@ -27,9 +27,22 @@ def test_versions_and_hardware():
     assert made["system"] == f"{platform.system()} {platform.machine()}"
     assert made["cores"] == os.cpu_count()
     assert made["processor"]
+    assert made["kernels"] == kernels()
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(made["date"])
     assert datetime.timedelta(0) <= age < datetime.timedelta(seconds=60)
     assert json.loads(json.dumps(made, allow_nan=False)) == made
+
+
+def test_kernels_are_those_that_openblas_is_told_to_take():
+    if platform.machine() != "x86_64":
+        pytest.skip("kernels are named for x86_64")
+    script = "from nasbench.provenance import kernels; print(kernels()['blas'])"
+    for name in ("Nehalem", "Sandybridge"):
+        environment = os.environ | {"OPENBLAS_CORETYPE": name}
+        ran = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+        )
+        assert ran.stdout.strip().lower() == name.lower()
 
 
 def test_absent_package_is_left_out(monkeypatch):
