@@ -31,7 +31,7 @@ def test_absent_library_says_what_to_install(name: str, monkeypatch: pytest.Monk
     assert strategy.method.extra == "opponents"
     monkeypatch.setattr(_opponent, "installed_version", lambda distribution: ABSENT)
     search = strategy.function(CELL201, np.random.default_rng(0), (200,))
-    with pytest.raises(_opponent.OpponentError, match=r"not installed.*pip install 'nasbench-live\[opponents\]'"):
+    with pytest.raises(_opponent.OpponentError, match=r"not installed.*pip install '\.\[opponents\]' in the checkout"):
         next(search)
 
 
