@@ -62,10 +62,10 @@ def name_and_runs(reference: str, runs: int | None) -> tuple[str, int | None]:
 def run_several(options: argparse.Namespace) -> int:
     """Carry out the protocols of the command line in their order and print their reports; return 1 if an entrant failed.
 
+    A report is printed at the end of a protocol's runs when it is ready by then, so that a long one may come after a later one.
+
     Args:
         options: of `nasbench run`; `--runs` is for protocols of strategies and leaves those of optimizers as they are.
-
-    A report is printed when a protocol has been carried out and it is done, so that long ones may come after later ones.
 
     Raises:
         ProtocolError: a protocol is named twice, an entrant of one's own is added, which belongs to one protocol, or runs are asked for
