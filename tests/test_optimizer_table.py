@@ -235,6 +235,29 @@ def test_audit_finds_every_bit_again_and_a_forged_one(table):
     assert not report.passed and len(report.different) == 1 and "different: " in str(report)
 
 
+def test_audit_elsewhere_lets_runs_end_where_seeds_might(table):
+    rows = table.rows["robust-regression", 1]
+
+    def audited(evaluation, change, which=slice(4, 5)):
+        forged = {name: values.copy() for name, values in rows.curves.items()}
+        forged["test_loss"][which, evaluation] += np.float32(change)
+        columns = {field.name: getattr(rows, field.name) for field in dataclasses.fields(rows)}
+        runs = {**table.rows, ("robust-regression", 1): Rows(**{**columns, "curves": forged})}
+        elsewhere = dataclasses.replace(table, rows=runs, metadata={**table.metadata, "environment": {"torch": "0"}})
+        return audit_optimizers(elsewhere, 34, np.random.default_rng(0))
+
+    near = audited(-1, 1e-6)
+    assert near.passed and len(near.close) == 1 and not near.different and not near.same_environment
+    assert "33 of 34 runs came out bit for bit" in str(near) and "close: " in str(near)
+    far = audited(-1, 5.0)  # one of 34 may be unstable
+    assert far.passed and len(far.different) == 1 and not far.begun
+    # All runs of this task at 1x, each moved alike: their seeds are no further apart than before.
+    many = audited(-1, 5.0, slice(None))
+    assert not many.passed and len(many.different) == len(rows.trial) > 34 / 4 and not many.begun
+    start = audited(0, 1e-3)
+    assert not start.passed and len(start.begun) == 1 and "different from the start: " in str(start)
+
+
 def test_own_optimizer_beside_the_stored_ones(place, table, tmp_path, capsys, monkeypatch):
     for name in ("tiny.toml", "tiny.h5"):
         shutil.copy(place / name, tmp_path / name)
