@@ -31,7 +31,7 @@ compare-more: .venv/.setup-opponents ## Two objectives (100 runs), ten times the
 	$(BIN)/nasbench run nas-bench-201-long nas-bench-201-pareto nas-bench-201-pareto-latency nas-bench-201-transfer \
 	  nas-bench-201-from-mnist1d nas-bench-201-ablations nas-bench-201-opponents
 
-bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves bit for bit.
+bench-live: setup-all ## Train a small slice of the optimizer table again and confirm its curves (bit for bit where torch and processor are its own).
 	OMP_NUM_THREADS=1 $(BIN)/nasbench audit-optimizers data/optimizers.h5 --sample 12
 
 table-small: setup-all ## The whole method in minutes: build a table from nothing, killed once, verify, audit, search it.
