@@ -209,7 +209,7 @@ def _steps_to(losses: FloatArray, falling: FloatArray, steps: Steps) -> FloatArr
     place = np.argmax(reached, axis=-1)
     before = np.maximum(place - 1, 0)
     above, below = (np.take_along_axis(falling, at[..., None], axis=-1)[..., 0] for at in (before, place))
-    fall = np.where(above > below, above - below, 1.0)  # at the first evaluation there is none, and its share counts nothing
+    fall = np.where(above > below, above - below, 1.0)  # at the first evaluation there is none to divide by
     share = (above - losses) / fall
     between = steps[before] + share * (steps[place] - steps[before])
     return np.asarray(np.where(reached[..., -1], between, steps[-1]), dtype=np.float64)
